@@ -1,0 +1,318 @@
+//! Records of the access ledger: sessions, commands, outcomes, denials.
+//!
+//! A sensitive text stands here as a [`Commitment`]; its value and salt lie beside the record.
+
+use crate::{
+    CommandRef, Facts, GrantHash, GrantId, IdentityName, MaskedColumn, Protocol, SessionId,
+    TargetName, Timestamp, Touch,
+};
+
+/// Salted SHA-256 of a sensitive field, as 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Commitment(pub String);
+
+/// A ledger's size and Merkle root at some moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerHead {
+    /// Number of records.
+    pub size: u64,
+    /// Root of their RFC 6962 tree, in hexadecimal.
+    pub root: String,
+}
+
+/// A grant by id and hash, as a record names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRef {
+    /// Its id.
+    pub id: GrantId,
+    /// Its hash.
+    pub hash: GrantHash,
+}
+
+/// How many values of a masked column were hidden in one answer.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redaction {
+    /// Which column, and how.
+    #[serde(flatten)]
+    pub column: MaskedColumn,
+    /// How many values.
+    pub values: u64,
+}
+
+/// How a permitted command ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishedResult {
+    /// The target completed it.
+    Completed,
+    /// The target returned some rows and holds the rest for a later Execute.
+    Suspended,
+    /// The target refused it with an error.
+    Failed,
+    /// The target never began it: an earlier command of the same pipeline failed.
+    Skipped,
+    /// The gateway cut it: grant ended, limit reached, or the answer was not as planned.
+    Cut,
+    /// The target vanished, or the gateway stopped, before the end was known.
+    Unknown,
+}
+
+/// Why a session ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// The client said goodbye.
+    Terminated,
+    /// The client's connection broke.
+    ClientLost,
+    /// The target's connection broke.
+    TargetLost,
+    /// The client sent what the protocol does not allow.
+    ProtocolViolation,
+    /// The target answered other than planned.
+    PlanViolation,
+    /// Its identity, credential or grant ended.
+    AuthorityEnded,
+    /// A time limit was reached.
+    TimedOut,
+    /// The gateway stopped.
+    GatewayStopped,
+}
+
+/// One entry of the access ledger.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AccessRecord {
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: AccessEvent,
+}
+
+/// What happened on the data path.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AccessEvent {
+    /// The ledger was opened by a gateway. The first record of each run.
+    EpochStarted {
+        /// Version of the program.
+        version: String,
+        /// The ledger as found at opening.
+        found: LedgerHead,
+        /// Bytes of a torn last entry that were cut.
+        cut_bytes: u64,
+    },
+    /// The gateway stopped in order, with every session closed.
+    EpochEnded {},
+    /// Sign of life while nothing else is recorded.
+    Heartbeat {
+        /// Sessions open now.
+        sessions: u64,
+    },
+    /// Someone failed to prove who they are, or may not use the target.
+    AuthenticationFailed {
+        /// The user that the client named, if it can be an identity's name.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        claimed: Option<IdentityName>,
+        /// The database that the client named, if it can be a target's name.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<TargetName>,
+        /// The client's address.
+        peer: String,
+        /// Machine-readable reason.
+        reason: String,
+    },
+    /// A client proved its identity and reached a target.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// Who.
+        identity: IdentityName,
+        /// On which target.
+        target: TargetName,
+        /// The client's address.
+        peer: String,
+        /// Whether the client's connection is encrypted.
+        tls: bool,
+        /// `mask-only` or, with a fence, `fenced`.
+        mode: String,
+        /// What the client calls itself. A claim, not a fact.
+        application: String,
+        /// Size of the control ledger under which it was admitted.
+        control_size: u64,
+    },
+    /// A session ended.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+        /// How many commands it had: the last sequence number.
+        commands: u64,
+        /// Why it ended.
+        reason: SessionEnd,
+    },
+    /// The client asked to cancel what its session runs.
+    CancelRequested {
+        /// The session.
+        session: SessionId,
+    },
+    /// A command was allowed, and has not yet been forwarded.
+    CommandIntended {
+        /// The session.
+        session: SessionId,
+        /// The command's place there.
+        sequence: u64,
+        /// Who.
+        identity: IdentityName,
+        /// On which target.
+        target: TargetName,
+        /// How it came in.
+        protocol: Protocol,
+        /// Size of the control ledger under which it was decided.
+        control_size: u64,
+        /// The catalog snapshot under which its names were resolved.
+        catalog_version: u64,
+        /// The grants that cover it. Empty if it touches no relation.
+        grants: Vec<GrantRef>,
+        /// What it touches.
+        #[serde(flatten)]
+        facts: Facts,
+        /// What the client wrote.
+        sql: Commitment,
+        /// What is forwarded.
+        forwarded: Commitment,
+        /// The bound values, if any.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        parameters: Option<Commitment>,
+    },
+    /// A permitted command ended.
+    CommandFinished {
+        /// The session.
+        session: SessionId,
+        /// The command's place there.
+        sequence: u64,
+        /// How it ended.
+        result: FinishedResult,
+        /// PostgreSQL's error code, if there was an error.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sqlstate: Option<String>,
+        /// Rows sent to the client.
+        rows: u64,
+        /// Rows changed, as the target counts them.
+        affected: u64,
+        /// Bytes of rows sent to the client.
+        bytes: u64,
+        /// From the decision to the end, in microseconds.
+        duration_us: u64,
+        /// What was hidden.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        redactions: Vec<Redaction>,
+    },
+    /// A command was denied. The target never saw it.
+    CommandDenied {
+        /// The session.
+        session: SessionId,
+        /// The command's place there.
+        sequence: u64,
+        /// Who.
+        identity: IdentityName,
+        /// On which target.
+        target: TargetName,
+        /// Size of the control ledger under which it was decided.
+        control_size: u64,
+        /// Machine-readable reason.
+        reason: String,
+        /// What it would have touched, where that is known.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        touches: Vec<Touch>,
+        /// What the client wrote.
+        sql: Commitment,
+    },
+}
+
+impl AccessEvent {
+    /// The command that the record is about, if it is about one.
+    pub fn command(&self) -> Option<CommandRef> {
+        match self {
+            Self::CommandIntended { session, sequence, .. }
+            | Self::CommandFinished { session, sequence, .. }
+            | Self::CommandDenied { session, sequence, .. } => {
+                Some(CommandRef { session: *session, sequence: *sequence })
+            }
+            Self::EpochStarted { .. }
+            | Self::EpochEnded {}
+            | Self::Heartbeat { .. }
+            | Self::AuthenticationFailed { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed { .. }
+            | Self::CancelRequested { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Mask, RelationName, StatementKind};
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let relation = RelationName::new("billing", "customers");
+        let column =
+            MaskedColumn { relation: relation.clone(), column: "ssn".into(), mask: Mask::Full };
+        let facts = Facts {
+            kind: StatementKind::Read,
+            touches: vec![Touch {
+                relation,
+                action: Action::Select,
+                columns: ["ssn".into()].into(),
+            }],
+            masked: vec![column.clone()],
+            functions: ["count".into()].into(),
+        };
+        let session = SessionId::from_random(1);
+        let events = [
+            AccessEvent::EpochEnded {},
+            AccessEvent::CommandIntended {
+                session,
+                sequence: 1,
+                identity: "agent".parse().unwrap(),
+                target: "billing".parse().unwrap(),
+                protocol: Protocol::Simple,
+                control_size: 3,
+                catalog_version: 1,
+                grants: vec![GrantRef {
+                    id: GrantId::from_random(2),
+                    hash: GrantHash("00".into()),
+                }],
+                facts,
+                sql: Commitment("11".into()),
+                forwarded: Commitment("22".into()),
+                parameters: None,
+            },
+            AccessEvent::CommandFinished {
+                session,
+                sequence: 1,
+                result: FinishedResult::Completed,
+                sqlstate: None,
+                rows: 1,
+                affected: 0,
+                bytes: 9,
+                duration_us: 7,
+                redactions: vec![Redaction { column, values: 1 }],
+            },
+        ];
+        for event in events {
+            let record = AccessRecord { at: Timestamp::EPOCH, event };
+            let line = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<AccessRecord>(&line).unwrap(), record, "{line}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a statement touches: the values on which a decision rests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Mask;
+
+/// A relation by schema and name, exactly as the target's catalog spells them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelationName {
+    /// The schema, for example `billing`.
+    pub schema: String,
+    /// The relation in it, for example `customers`.
+    pub name: String,
+}
+
+impl RelationName {
+    /// Names a relation.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { schema: schema.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for RelationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+impl fmt::Debug for RelationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not `schema.relation`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` does not name a relation: write schema.relation, without quotes")]
+pub struct ParseRelationNameError(String);
+
+impl FromStr for RelationName {
+    type Err = ParseRelationNameError;
+
+    /// Splits at the first dot: a schema whose name has a dot cannot be written this way.
+    fn from_str(text: &str) -> Result<Self, ParseRelationNameError> {
+        match text.split_once('.') {
+            Some((schema, name)) if !schema.is_empty() && !name.is_empty() => {
+                Ok(Self::new(schema, name))
+            }
+            Some(_) | None => Err(ParseRelationNameError(text.chars().take(128).collect())),
+        }
+    }
+}
+
+impl serde::Serialize for RelationName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for RelationName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is done to a relation.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Rows are read, also by a predicate or by RETURNING.
+    Select,
+    /// Rows are added.
+    Insert,
+    /// Rows are changed.
+    Update,
+    /// Rows are removed.
+    Delete,
+}
+
+impl Action {
+    /// The action's name as in grants and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One action of a statement on one relation.
+///
+/// `columns` holds every column that the action reads or writes. It may be empty: `count(*)` reads
+/// no column, yet it needs a grant that covers the action on the relation. DELETE names no column;
+/// the columns of its predicate stand in a [`Action::Select`] touch.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Touch {
+    /// The relation, resolved against the target's catalog.
+    pub relation: RelationName,
+    /// What is done to it.
+    pub action: Action,
+    /// The columns read or written, masked ones included.
+    pub columns: BTreeSet<String>,
+}
+
+/// A masked column that a statement selects; what leaves the database is the mask.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct MaskedColumn {
+    /// The relation that holds the column.
+    pub relation: RelationName,
+    /// The column.
+    pub column: String,
+    /// How it is hidden.
+    pub mask: Mask,
+}
+
+/// What sort of statement it is, for records and for the decision.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatementKind {
+    /// No statement at all (`;`, only a comment).
+    Empty,
+    /// SELECT or VALUES.
+    Read,
+    /// INSERT, UPDATE or DELETE.
+    Write,
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE.
+    Transaction,
+    /// SET, RESET or SHOW of a harmless setting, emulated by the gateway.
+    Setting,
+}
+
+/// What a statement touches, as far as a decision needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Facts {
+    /// The sort of statement. (`statement` in JSON: `kind` is the record's.)
+    #[serde(rename = "statement")]
+    pub kind: StatementKind,
+    /// Every action on every relation, sorted, at most one entry for a pair.
+    pub touches: Vec<Touch>,
+    /// The masked columns that it selects, sorted, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub masked: Vec<MaskedColumn>,
+    /// The functions that it calls by name, sorted. Operators are not listed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub functions: BTreeSet<String>,
+}
+
+impl Facts {
+    /// Facts of a statement that touches no relation.
+    pub fn nothing(kind: StatementKind) -> Self {
+        Self { kind, touches: Vec::new(), masked: Vec::new(), functions: BTreeSet::new() }
+    }
+
+    /// Builds the sorted list of touches from a map.
+    pub fn touches_from(map: BTreeMap<(RelationName, Action), BTreeSet<String>>) -> Vec<Touch> {
+        map.into_iter()
+            .map(|((relation, action), columns)| Touch { relation, action, columns })
+            .collect()
+    }
+}
