@@ -2,13 +2,13 @@
 
 use md5::{Digest, Md5};
 
-/// Returns the answer to AuthenticationMD5Password:
+/// Returns the answer to `AuthenticationMD5Password`:
 /// `md5` and the hexadecimal MD5 of (hexadecimal MD5 of password and user) and salt.
 ///
 /// For the target's side only, and there only where the settings allow a weak password. MD5 guards
 /// nothing of Countersign's own.
 ///
-/// Source: PostgreSQL manual, "Message Flow", AuthenticationMD5Password.
+/// Source: PostgreSQL manual, "Message Flow", `AuthenticationMD5Password`.
 pub fn md5_password(user: &str, password: &str, salt: [u8; 4]) -> String {
     let inner = hex_md5(&[password.as_bytes(), user.as_bytes()]);
     format!("md5{}", hex_md5(&[inner.as_bytes(), &salt]))

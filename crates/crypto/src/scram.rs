@@ -8,7 +8,7 @@
 //! ServerSignature = HMAC(ServerKey, AuthMessage)
 //! ```
 //!
-//! The password is taken as bytes: whoever has one that is not ASCII must apply SASLprep first.
+//! The password is taken as bytes: whoever has one that is not ASCII must apply `SASLprep` first.
 
 use std::fmt;
 use std::num::NonZeroU32;

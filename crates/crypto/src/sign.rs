@@ -12,6 +12,10 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// Makes the key pair of a seed. Every seed is a key; draw it with [`crate::random`].
+    ///
+    /// # Panics
+    ///
+    /// Never: RFC 8032 section 5.1.5 makes a private key of any 32 bytes.
     #[expect(
         clippy::expect_used,
         reason = "RFC 8032 section 5.1.5: any 32 bytes are a private key"
