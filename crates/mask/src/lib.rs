@@ -1,1 +1,18 @@
-//! mask
+//! How a value is hidden, as SQL that replaces it before a statement leaves for the target.
+//!
+//! Source: DESIGN.md section 10. The text forms are those of PostgreSQL 13 to 18.
+//!
+//! **Invariant:** the expression of a constant mask names no column, so nothing about the value,
+//! not even whether it is NULL, can reach the client through it.
+//!
+//! **Invariant:** every function, operator and type in an expression is qualified with
+//! `pg_catalog`, and no secret stands in it: the key of the hash mask is read from settings of the
+//! target session.
+
+mod column_type;
+mod expression;
+mod hash_key;
+
+pub use column_type::ColumnType;
+pub use expression::{MaskError, PLACEHOLDER, expression};
+pub use hash_key::{HASH_INNER_SETTING, HASH_OUTER_SETTING, hash_key_settings};
