@@ -1,0 +1,117 @@
+//! What the demo shows: numbered steps, indented lines, a table.
+//!
+//! Colour only on a terminal, and not if `NO_COLOR` is set (no-color.org).
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Writes to standard output.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    has_colour: bool,
+    step: u32,
+}
+
+/// What a line is, which decides its colour.
+#[derive(Clone, Copy)]
+enum Tone {
+    Title,
+    Plain,
+    Good,
+    Refused,
+    Quoted,
+}
+
+impl Tone {
+    fn escape(self) -> &'static str {
+        match self {
+            Self::Title => "\x1b[1m",
+            Self::Plain => "",
+            Self::Good => "\x1b[32m",
+            Self::Refused => "\x1b[33m",
+            Self::Quoted => "\x1b[2m",
+        }
+    }
+}
+
+impl Screen {
+    /// Looks at standard output once.
+    pub(crate) fn new() -> Self {
+        let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { has_colour: io::stdout().is_terminal() && !wants_none, step: 0 }
+    }
+
+    /// A headline.
+    pub(crate) fn title(&self, text: &str) {
+        self.line(Tone::Title, "", text);
+    }
+
+    /// The headline of the next step.
+    pub(crate) fn step(&mut self, text: &str) {
+        self.step = self.step.saturating_add(1);
+        self.line(Tone::Plain, "", "");
+        self.line(Tone::Title, "", &format!("{}. {text}", self.step));
+    }
+
+    /// Which step it is.
+    pub(crate) fn current_step(&self) -> u32 {
+        self.step
+    }
+
+    /// A sentence of explanation.
+    pub(crate) fn say(&self, text: &str) {
+        self.line(Tone::Plain, "   ", text);
+    }
+
+    /// Something that was checked and holds.
+    pub(crate) fn holds(&self, text: &str) {
+        self.line(Tone::Good, "   ok       ", text);
+    }
+
+    /// A command as the model asked for it.
+    pub(crate) fn asks(&self, text: &str) {
+        self.line(Tone::Plain, "   asks     ", text);
+    }
+
+    /// The refusal that it got.
+    pub(crate) fn refused(&self, text: &str) {
+        self.line(Tone::Refused, "   refused  ", text);
+    }
+
+    /// What another program printed.
+    pub(crate) fn quote(&self, text: &str) {
+        for line in text.lines() {
+            self.line(Tone::Quoted, "   | ", line);
+        }
+    }
+
+    /// Columns under headings, as wide as they need to be.
+    pub(crate) fn table<const N: usize>(&self, heading: [&str; N], rows: &[[String; N]]) {
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+            cells
+                .chain(heading.get(column).copied())
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let show = |tone, row: [&str; N]| {
+            let cells = row.iter().enumerate();
+            let cells: Vec<String> =
+                cells.map(|(column, cell)| format!("{cell:<0$}", width(column))).collect();
+            self.line(tone, "   ", cells.join("   ").trim_end());
+        };
+        show(Tone::Quoted, heading);
+        for row in rows {
+            show(Tone::Plain, row.each_ref().map(String::as_str));
+        }
+    }
+
+    fn line(&self, tone: Tone, indent: &str, text: &str) {
+        let (on, off) = match (self.has_colour, tone.escape()) {
+            (true, escape) if !escape.is_empty() => (escape, "\x1b[0m"),
+            (true | false, _) => ("", ""),
+        };
+        // A closed pipe (`| head`) must not end the demo before it has cleaned up.
+        _ = writeln!(io::stdout(), "{indent}{on}{text}{off}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Everything that runs during the demo, set up and taken down.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::agent::Agent;
+use crate::billing::{self, Billing};
+use crate::clock;
+use crate::cluster::Cluster;
+use crate::files::Files;
+use crate::gateway::{Cli, Gateway};
+use crate::process::Lifetime;
+use crate::screen::Screen;
+
+/// The name of the MCP server's identity.
+pub(crate) const IDENTITY: &str = "billing-agent";
+/// What the grant of the demo covers.
+pub(crate) const SCOPE: [&str; 2] = ["select:billing.customers", "select:billing.invoices"];
+
+/// The seed of the made-up data.
+const SEED: u64 = 20_261_123;
+
+/// The running parts. Dropped from the top: each uses those below it.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The MCP client with its server.
+    pub(crate) agent: Agent,
+    /// The gateway.
+    pub(crate) gateway: Gateway,
+    /// The database.
+    pub(crate) cluster: Cluster,
+    /// Where everything lies.
+    pub(crate) files: Files,
+    /// The token of [`IDENTITY`].
+    pub(crate) token: String,
+    /// The grant under which the agent works.
+    pub(crate) grant: String,
+    /// When the demo began.
+    pub(crate) since: String,
+}
+
+impl Stage {
+    /// Steps 1 and 2: a database, a gateway, an identity, a grant, an MCP server.
+    pub(crate) async fn set(
+        screen: &mut Screen,
+        files: Files,
+        lifetime: Lifetime,
+    ) -> anyhow::Result<Self> {
+        let since = clock::rfc3339();
+        screen.step("A real PostgreSQL, and the gate in front of it");
+        let cluster = Cluster::start(&files.log("postgresql"), lifetime).await?;
+        let data = billing::generate(SEED);
+        cluster.load(&data.sql).await?;
+        let Billing { invoices, payments, .. } = data;
+        screen.say(&format!(
+            "PostgreSQL on port {} holds {} customers, {invoices} invoices, {payments} payments,",
+            cluster.port(),
+            billing::CUSTOMERS
+        ));
+        screen.say("all of them made up.");
+        let gateway = Gateway::start(&files, &cluster, lifetime).await?;
+        screen.say(&format!("Countersign listens on {} and alone holds", gateway.address()));
+        screen.say("the database's password.");
+
+        screen.step("A named identity, and a grant for one task");
+        let token = make_identity(screen, gateway.cli()).await?;
+        let grant = make_grant(screen, gateway.cli(), "15m").await?;
+        let url = gateway.connection_string(IDENTITY, &token);
+        let agent = Agent::start(&url, &files.log("mcp-server")).await?;
+        let tools = agent.tools().await?.join(", ");
+        screen.say(&format!("An MCP server starts with tools {tools}."));
+        screen.say("All it knows of a database is this address and its token:");
+        screen.quote(&gateway.connection_string(IDENTITY, "cst_…"));
+        Ok(Self { agent, gateway, cluster, files, token, grant, since })
+    }
+
+    /// Stops everything, in order.
+    pub(crate) async fn strike(self) -> anyhow::Result<(Files, Cli)> {
+        let Self { agent, gateway, cluster, files, .. } = self;
+        let cli = gateway.cli().clone();
+        agent.stop().await?;
+        gateway.stop()?;
+        cluster.stop().context("PostgreSQL")?;
+        Ok((files, cli))
+    }
+}
+
+async fn make_identity(screen: &Screen, cli: &Cli) -> anyhow::Result<String> {
+    let owner = "Ines Frost, billing operations";
+    cli.ask(&["identity", "create", IDENTITY, "--kind", "workload", "--owner", owner]).await?;
+    let issued = cli.ask(&["identity", "token", "issue", IDENTITY, "--lifetime", "1d"]).await?;
+    let token = text(&issued, "token")?;
+    screen.say(&format!("identity  {IDENTITY}, a workload; its owner is {owner}"));
+    screen.say(&format!("token     {}… shown once; only its verifier is kept", head(&token, 8)));
+    Ok(token)
+}
+
+/// Grants the agent its scope again, for so long.
+pub(crate) async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyhow::Result<String> {
+    let mut arguments = vec!["grant", "create", "--identity", IDENTITY, "--target", "billing"];
+    for allowed in SCOPE {
+        arguments.extend(["--allow", allowed]);
+    }
+    let purpose = "answer a customer's question about an invoice";
+    arguments.extend(["--for", length, "--task", "SUP-4711", "--purpose", purpose]);
+    let grant = text(&cli.ask(&arguments).await?, "id")?;
+    screen.say(&format!("grant     {grant}: {}", SCOPE.join(", ")));
+    screen.say(&format!("          for {length}, task SUP-4711, to {purpose}"));
+    Ok(grant)
+}
+
+/// A member of a JSON object that must be text.
+pub(crate) fn text(value: &Value, member: &str) -> anyhow::Result<String> {
+    let found = value.get(member).and_then(Value::as_str);
+    Ok(found.with_context(|| format!("`{member}` is missing in {value}"))?.to_owned())
+}
+
+fn head(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
