@@ -1,1 +1,18 @@
-fn main() {}
+//! Countersign: the gate between an agent's tools and production data.
+//!
+//! This crate is the program: its settings, its command line and the wiring of the gateway. What
+//! the gateway does is in the crates that it wires together.
+
+mod cli;
+mod clock;
+mod duration;
+mod keys;
+mod printer;
+mod settings;
+mod suggest;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,116 @@
+//! The command line: a file per command, one way to fail, exit codes that a script can rely on.
+
+mod completions;
+mod config;
+mod connect_string;
+mod demo;
+mod failure;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use failure::{Exit, Failure};
+
+use crate::printer::Printer;
+use crate::settings::{self, Settings};
+
+/// Shown below the list of commands.
+const AFTER_HELP: &str = "\
+Examples:
+  countersign config check                      every mistake in the settings, at once
+  countersign serve                             run the gateway
+  countersign identity create billing-agent --kind workload --owner 'Billing Platform'
+  countersign identity token issue billing-agent
+  countersign grant create --identity billing-agent --target billing \\
+      --allow 'select:billing.customers(id,name,plan)' --for 15m \\
+      --task TICKET-4711 --purpose 'answer a customer'
+  countersign connect-string --identity billing-agent --target billing
+  countersign log tail --follow
+  countersign verify /var/lib/countersign --key ledger.pub
+
+Exit codes:
+  0  done
+  1  failed or refused
+  2  wrong usage or settings
+  3  verification found a fault
+  4  the gateway cannot be reached";
+
+/// The gate between an agent's tools and production data: named identities, time-boxed grants,
+/// masked values, and a signed record of every command.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    /// Settings file [default: $COUNTERSIGN_CONFIG, else /etc/countersign/countersign.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print results as JSON, one value on a line, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check or show the settings
+    Config(config::Args),
+    /// Print the address that a tool connects with
+    ConnectString(connect_string::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Show the whole product on a database of its own, in under a minute
+    Demo(demo::Args),
+}
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Where output goes.
+    pub(crate) printer: Printer,
+    config: Option<PathBuf>,
+}
+
+impl Context {
+    /// Where the settings file is.
+    pub(crate) fn settings_path(&self) -> PathBuf {
+        settings::locate(self.config.clone())
+    }
+
+    /// Loads the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Settings`] with every mistake.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Ok(settings::load(&self.settings_path())?)
+    }
+}
+
+/// Runs the command that the arguments name, and says how it ended.
+pub(crate) fn run() -> ExitCode {
+    let Cli { config, json, command } = Cli::parse();
+    let context = Context { printer: Printer::new(json), config };
+    let result = match command {
+        Command::Config(args) => config::run(&args, &context),
+        Command::ConnectString(args) => connect_string::run(&args, &context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough, as in `countersign log tail | head`.
+        Err(failure) if failure.is_broken_pipe() => Exit::Done.into(),
+        Err(failure) => {
+            // Nothing is left to be told to if standard error is closed.
+            let _unreadable = context.printer.failure(failure.code(), &failure.to_string());
+            failure.exit().into()
+        }
+    }
+}
+
+/// The tree of commands, for completion scripts and for tests.
+fn tree() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
