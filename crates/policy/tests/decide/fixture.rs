@@ -62,7 +62,7 @@ impl Made {
         self
     }
 
-    pub(crate) fn from_to(mut self, from: u64, to: u64) -> Self {
+    pub(crate) fn during(mut self, from: u64, to: u64) -> Self {
         (self.grant.not_before, self.grant.expires_at) = (at(from), at(to));
         self
     }
@@ -128,8 +128,4 @@ pub(crate) fn set(columns: &[&str]) -> BTreeSet<String> {
 
 pub(crate) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(Duration::from_secs(seconds))
-}
-
-pub(crate) fn at_opt(seconds: u64) -> Option<Timestamp> {
-    Some(at(seconds))
 }

@@ -8,11 +8,11 @@ mod properties;
 use model::{Action, Facts, GrantId, Limits, StatementKind};
 use policy::{Decision, DenyReason, Standing, Usage, check, decide};
 
-use crate::fixture::{Inventory, at, at_opt, command, facts, grant, reads, reason, set, touch};
+use crate::fixture::{Inventory, at, command, facts, grant, reads, reason, set, touch};
 
 #[test]
 fn a_window_includes_its_start_and_excludes_its_end() {
-    let grant = grant(1).on("customers", &[Action::Select], &["id"]).from_to(100, 200);
+    let grant = grant(1).on("customers", &[Action::Select], &["id"]).during(100, 200);
     #[rustfmt::skip]
     let cases = [
         (0,   Some("outside_window")),
@@ -101,11 +101,11 @@ fn nothing_is_allowed_once_the_identity_or_its_credential_has_ended() {
     let cases: [(Change, Option<&str>); 7] = [
         (|_| {},                                                None),
         (|standing| standing.enabled = false,                   Some("identity_disabled")),
-        (|standing| standing.identity_expires_at = at_opt(150), Some("identity_expired")),
-        (|standing| standing.identity_expires_at = at_opt(151), None),
+        (|standing| standing.identity_expires_at = Some(at(150)), Some("identity_expired")),
+        (|standing| standing.identity_expires_at = Some(at(151)), None),
         (|standing| standing.credential_ok = false,             Some("credential_ended")),
-        (|standing| standing.credential_expires_at = at_opt(150), Some("credential_ended")),
-        (|standing| standing.credential_expires_at = at_opt(151), None),
+        (|standing| standing.credential_expires_at = Some(at(150)), Some("credential_ended")),
+        (|standing| standing.credential_expires_at = Some(at(151)), None),
     ];
     for (index, (change, expected)) in cases.into_iter().enumerate() {
         let mut standing = inventory.standing();
@@ -146,11 +146,11 @@ fn a_used_up_grant_covers_nothing() {
 
 #[test]
 fn the_covering_grants_bound_the_end_and_the_rows() {
-    let short = grant(1).on("customers", &[Action::Select], &["id"]).from_to(100, 180);
-    let mut narrow = grant(2).on("customers", &[Action::Select], &["name"]).from_to(100, 190);
+    let short = grant(1).on("customers", &[Action::Select], &["id"]).during(100, 180);
+    let mut narrow = grant(2).on("customers", &[Action::Select], &["name"]).during(100, 190);
     narrow.grant.limits.rows = Some(10);
     narrow.usage.rows = 4;
-    let other = grant(3).on("invoices", &[Action::Select], &["id"]).from_to(100, 160);
+    let other = grant(3).on("invoices", &[Action::Select], &["id"]).during(100, 160);
     let inventory = Inventory::new(&[short, narrow, other]);
 
     let both = check(&reads("customers", &["id", "name"]), &inventory.standing(), at(150)).unwrap();
@@ -160,7 +160,7 @@ fn the_covering_grants_bound_the_end_and_the_rows() {
     assert_eq!(ids, [GrantId::from_random(1), GrantId::from_random(2)]);
 
     let mut standing = inventory.standing();
-    standing.credential_expires_at = at_opt(170);
+    standing.credential_expires_at = Some(at(170));
     let one = check(&reads("customers", &["id"]), &standing, at(150)).unwrap();
     assert_eq!(one.until, at(170));
     assert_eq!(one.rows_max, None);
@@ -168,12 +168,12 @@ fn the_covering_grants_bound_the_end_and_the_rows() {
 
 #[test]
 fn the_most_generous_grant_is_used_first() {
-    let mut counted = grant(1).on("customers", &[Action::Select], &["id"]).from_to(100, 900);
+    let mut counted = grant(1).on("customers", &[Action::Select], &["id"]).during(100, 900);
     counted.grant.limits.commands = Some(5);
-    let mut few_rows = grant(2).on("customers", &[Action::Select], &["id"]).from_to(100, 999);
+    let mut few_rows = grant(2).on("customers", &[Action::Select], &["id"]).during(100, 999);
     few_rows.grant.limits.rows = Some(1);
-    let short = grant(3).on("customers", &[Action::Select], &["id"]).from_to(100, 160);
-    let long = grant(4).on("customers", &[Action::Select], &["id"]).from_to(100, 170);
+    let short = grant(3).on("customers", &[Action::Select], &["id"]).during(100, 160);
+    let long = grant(4).on("customers", &[Action::Select], &["id"]).during(100, 170);
     let mut made = vec![counted, few_rows, short, long];
     for expected in [4, 3, 1, 2] {
         let inventory = Inventory::new(&made);

@@ -111,7 +111,7 @@ fn any_grant() -> impl Strategy<Value = Made> {
     let limit = || prop::option::of(0..4_u64);
     (any::<u64>(), lines, 0..300_u64, 0..300_u64, limit(), limit(), 0..4_u64).prop_map(
         |(number, lines, from, length, commands, rows, used)| {
-            let mut made = grant(number).from_to(from, from.saturating_add(length));
+            let mut made = grant(number).during(from, from.saturating_add(length));
             for (relation, actions, columns) in lines {
                 let relation = RelationName::new("billing", relation);
                 made.grant.scope.push(ScopeEntry { relation, actions, columns });
