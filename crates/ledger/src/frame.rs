@@ -307,7 +307,7 @@ mod tests {
         assert!(reader.next_frame().unwrap().is_none());
         assert_eq!(reader.index(), 2);
         assert_eq!(reader.offset(), log.len() as u64);
-        assert_eq!(log.len(), entries.iter().map(Entry::frame_bytes).sum());
+        assert_eq!(log.len(), entries.iter().map(Entry::frame_bytes).sum::<usize>());
     }
 
     #[test]

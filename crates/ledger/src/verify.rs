@@ -342,7 +342,8 @@ impl<L: Read, H: Read, C: Read> Audit<'_, L, H, C> {
         let kind_of_difference =
             if is_vouched { FaultKind::Altered } else { FaultKind::StoredHash };
         let first = difference.map_or((index, kind), |index| (index, kind_of_difference));
-        Ok(self.fault_at(earlier(first, self.doubt.suspicion.take())))
+        let suspicion = self.doubt.suspicion.take();
+        Ok(self.fault_at(earlier(first, suspicion)))
     }
 
     /// Takes records that no checkpoint covers yet, up to the end or a torn one.
