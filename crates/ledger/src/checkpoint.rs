@@ -103,6 +103,15 @@ impl Checkpoint {
         }
     }
 
+    /// Reads what a signed note says, without checking who signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Malformed`]. Each checkpoint has exactly one accepted text.
+    pub fn claimed(note: &str) -> Result<Self, CheckpointError> {
+        parse(note).map(|(checkpoint, _signature)| checkpoint).ok_or(CheckpointError::Malformed)
+    }
+
     /// The text that is signed.
     fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.0))
