@@ -27,7 +27,7 @@ const LONG_QUERY: &str = "SELECT count(*) FROM billing.invoices a, billing.invoi
     billing.invoices c WHERE a.amount_cents < b.amount_cents AND b.amount_cents < c.amount_cents";
 
 /// Step 3: the tool's answer beside the row in the database.
-pub(crate) async fn show_masks(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_masks(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("The tool answers, and what is sensitive is masked");
     let raw = raw_customer(stage).await?;
     let name = raw.get("name").and_then(Value::as_str).context("the customer has no name")?;
@@ -106,7 +106,7 @@ fn check_masks(raw: &Value, seen: &Value) -> anyhow::Result<()> {
 }
 
 /// Step 4: what the grant does not cover.
-pub(crate) async fn show_refusals(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_refusals(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("What the grant does not cover is refused");
     screen.say("The gateway's own login may read and write every table. The grant decides.");
     let asked = [
@@ -144,7 +144,7 @@ fn is_refusal(error: &str) -> bool {
 }
 
 /// Step 5: the grant is revoked while a long query runs under it.
-pub(crate) async fn show_revocation(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_revocation(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("The grant is revoked while a long query runs");
     screen.asks(LONG_QUERY);
     let running = stage.agent.begin("run_sql", json!({ "sql": LONG_QUERY }));

@@ -10,17 +10,15 @@ use rmcp::transport::TokioChildProcess;
 use rmcp::{RoleClient, ServiceExt as _};
 use serde_json::Value;
 
-use crate::gateway;
-
 /// A connected MCP client. The server ends with it.
 #[derive(Debug)]
-pub(crate) struct Agent {
+pub struct Agent {
     service: RunningService<RoleClient, ()>,
 }
 
 /// A tool's answer, as the model reads it.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// What the tool found.
     Found(Value),
     /// What went wrong, in words.
@@ -28,9 +26,13 @@ pub(crate) enum Answer {
 }
 
 impl Agent {
-    /// Starts the billing MCP server. All it is told of a database is `database_url`.
-    pub(crate) async fn start(database_url: &str, log: &Path) -> anyhow::Result<Self> {
-        let mut command = tokio::process::Command::new(gateway::sibling("billing-mcp-server")?);
+    /// Starts an MCP server. All it is told of a database is `database_url`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or does not greet as MCP asks for.
+    pub async fn start(program: &Path, database_url: &str, log: &Path) -> anyhow::Result<Self> {
+        let mut command = tokio::process::Command::new(program);
         command.env_clear().env("DATABASE_URL", database_url).kill_on_drop(true);
         let (transport, _stderr) =
             TokioChildProcess::builder(command).stderr(File::create(log)?).spawn()?;
@@ -39,18 +41,18 @@ impl Agent {
     }
 
     /// The names of the tools that the server offers.
-    pub(crate) async fn tools(&self) -> anyhow::Result<Vec<String>> {
+    pub async fn tools(&self) -> anyhow::Result<Vec<String>> {
         let tools = self.service.peer().list_all_tools().await?;
         Ok(tools.into_iter().map(|tool| tool.name.into_owned()).collect())
     }
 
     /// Calls a tool and waits for its answer.
-    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
+    pub async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
         call(self.service.peer(), tool, arguments).await
     }
 
     /// Calls a tool in the background.
-    pub(crate) fn begin(
+    pub fn begin(
         &self,
         tool: &'static str,
         arguments: Value,
@@ -60,7 +62,7 @@ impl Agent {
     }
 
     /// Says goodbye; the server ends.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<()> {
         self.service.cancel().await?;
         Ok(())
     }

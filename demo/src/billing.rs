@@ -9,17 +9,20 @@
 use std::fmt::Write as _;
 
 /// How many customers there are. Names are unique up to 1,600.
-pub(crate) const CUSTOMERS: u64 = 1_200;
+pub const CUSTOMERS: u64 = 1_200;
+
+/// The seed with which customer 42 has open invoices to show.
+pub const SEED: u64 = 20_261_123;
 
 /// The database as SQL text, and how many rows it makes.
 #[derive(Debug)]
-pub(crate) struct Billing {
+pub struct Billing {
     /// Statements that make schema `billing` and fill it.
-    pub(crate) sql: String,
+    pub sql: String,
     /// Rows of `billing.invoices`.
-    pub(crate) invoices: u64,
+    pub invoices: u64,
     /// Rows of `billing.payments`.
-    pub(crate) payments: u64,
+    pub payments: u64,
 }
 
 const SCHEMA: &str = "
@@ -75,7 +78,7 @@ const DOMAINS: [&str; 3] = ["mail.example.test", "post.example.test", "corp.exam
 const METHODS: [&str; 3] = ["card", "transfer", "debit"];
 
 /// Makes the database.
-pub(crate) fn generate(seed: u64) -> Billing {
+pub fn generate(seed: u64) -> Billing {
     let mut random = Random(seed);
     let mut customers = Rows::of("billing.customers");
     let mut invoices = Rows::of("billing.invoices");

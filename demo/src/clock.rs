@@ -4,12 +4,12 @@ use std::time::Instant;
 
 /// A reading for measuring how long something takes.
 #[expect(clippy::disallowed_methods, reason = "this module is the demo's clock")]
-pub(crate) fn instant() -> Instant {
+pub fn instant() -> Instant {
     Instant::now()
 }
 
 /// The time as RFC 3339 in UTC.
 #[expect(clippy::disallowed_methods, reason = "this module is the demo's clock")]
-pub(crate) fn rfc3339() -> String {
+pub fn rfc3339() -> String {
     format!("{:.9}", jiff::Timestamp::now())
 }

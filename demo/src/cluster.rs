@@ -15,9 +15,9 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::process::{self, Account, Lifetime, Running};
 
 /// The database that holds the billing schema, and the name of the target.
-pub(crate) const DATABASE: &str = "billing";
+pub const DATABASE: &str = "billing";
 /// The role with which the gateway logs in.
-pub(crate) const SERVICE_USER: &str = "billing_service";
+pub const SERVICE_USER: &str = "billing_service";
 
 const ADMIN_USER: &str = "postgres";
 /// A free port may be taken by another program before PostgreSQL has it.
@@ -29,7 +29,7 @@ const START_POLL_MS: u64 = 50;
 
 /// A running PostgreSQL. Dropping it stops it, then removes its directory.
 #[derive(Debug)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     // The order matters: fields are dropped from the top, and a server needs its directory.
     server: Running,
     directory: TempDir,
@@ -45,7 +45,7 @@ impl Cluster {
     /// # Errors
     ///
     /// PostgreSQL is not installed, or does not start; the message ends with what it printed.
-    pub(crate) async fn start(log: &Path, lifetime: Lifetime) -> anyhow::Result<Self> {
+    pub async fn start(log: &Path, lifetime: Lifetime) -> anyhow::Result<Self> {
         let programs = find_programs()?;
         let account = Account::unprivileged()?;
         let directory = tempfile::Builder::new().prefix("countersign-postgres-").tempdir()?;
@@ -65,32 +65,32 @@ impl Cluster {
     }
 
     /// The port on 127.0.0.1.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The server's process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
     /// The password of [`SERVICE_USER`].
-    pub(crate) fn service_password(&self) -> &str {
+    pub fn service_password(&self) -> &str {
         &self.service_password
     }
 
     /// The directory of `psql` and the server's programs.
-    pub(crate) fn programs(&self) -> &Path {
+    pub fn programs(&self) -> &Path {
         &self.programs
     }
 
     /// The directory that holds the data.
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Makes the database, the role of the gateway and what `sql` says.
-    pub(crate) async fn load(&self, sql: &str) -> anyhow::Result<()> {
+    pub async fn load(&self, sql: &str) -> anyhow::Result<()> {
         let first = self.connect_to(ADMIN_USER).await?;
         let password = &self.service_password; // Hexadecimal: needs no quoting.
         first
@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     /// Connects to the billing database as its administrator, past the gateway.
-    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+    pub async fn connect(&self) -> anyhow::Result<Client> {
         self.connect_to(DATABASE).await
     }
 
@@ -119,14 +119,14 @@ impl Cluster {
     }
 
     /// Stops the server and removes its directory.
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
+    pub fn stop(self) -> anyhow::Result<()> {
         let Self { server, directory, .. } = self;
         server.stop()?;
         directory.close().context("cannot remove PostgreSQL's directory")
     }
 
     /// Lets it run on after the demo.
-    pub(crate) fn release(self) {
+    pub fn release(self) {
         let Self { server, directory, .. } = self;
         server.release();
         _ = directory.keep();

@@ -13,14 +13,14 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// The paths, all absolute.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub struct Files {
     root: PathBuf,
 }
 
 impl Files {
     /// Makes the directory: the one asked for, which must be new or empty, or else the first of
     /// `.countersign/demo-1`, `demo-2`, … that does not exist.
-    pub(crate) fn make(asked: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn make(asked: Option<PathBuf>) -> anyhow::Result<Self> {
         let root = match asked {
             Some(directory) => {
                 fs::create_dir_all(&directory)
@@ -42,47 +42,47 @@ impl Files {
     }
 
     /// The directory of everything below.
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The gateway's settings.
-    pub(crate) fn settings(&self) -> PathBuf {
+    pub fn settings(&self) -> PathBuf {
         self.root.join("countersign.toml")
     }
 
     /// The gateway's state: keys and ledgers.
-    pub(crate) fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.root.join("state")
     }
 
     /// The access ledger.
-    pub(crate) fn access_ledger(&self) -> PathBuf {
+    pub fn access_ledger(&self) -> PathBuf {
         self.state().join("access")
     }
 
     /// The key that verifies both ledgers.
-    pub(crate) fn public_key(&self) -> PathBuf {
+    pub fn public_key(&self) -> PathBuf {
         self.state().join("keys").join("ledger.pub")
     }
 
     /// The database password, for the gateway alone.
-    pub(crate) fn database_password(&self) -> PathBuf {
+    pub fn database_password(&self) -> PathBuf {
         self.root.join("database-password")
     }
 
     /// The evidence package.
-    pub(crate) fn evidence(&self) -> PathBuf {
+    pub fn evidence(&self) -> PathBuf {
         self.root.join("evidence")
     }
 
     /// Copies that the demo spoils.
-    pub(crate) fn tampered(&self, what: &str) -> PathBuf {
+    pub fn tampered(&self, what: &str) -> PathBuf {
         self.root.join(format!("tampered-{what}"))
     }
 
     /// What a program of the demo prints.
-    pub(crate) fn log(&self, program: &str) -> PathBuf {
+    pub fn log(&self, program: &str) -> PathBuf {
         self.root.join(format!("{program}.log"))
     }
 }
@@ -104,7 +104,7 @@ fn make_numbered(parent: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Copies a directory with all that is in it.
-pub(crate) fn copy_directory(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn copy_directory(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

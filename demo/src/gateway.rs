@@ -15,7 +15,7 @@ use crate::files::Files;
 use crate::process::{self, Lifetime, Running};
 
 /// What hides which column of `billing.customers`, as the settings file says it.
-pub(crate) const MASKS: [(&str, &str); 6] = [
+pub const MASKS: [(&str, &str); 6] = [
     ("email", "email"),
     ("phone", "fixed"),
     ("ssn", "full"),
@@ -25,7 +25,7 @@ pub(crate) const MASKS: [(&str, &str); 6] = [
 ];
 
 /// What the mask `fixed` shows instead of a telephone number.
-pub(crate) const FIXED_PHONE: &str = "(withheld)";
+pub const FIXED_PHONE: &str = "(withheld)";
 
 /// How long the gateway may take to be ready, in milliseconds.
 const START_TIMEOUT_MS: u64 = 20_000;
@@ -34,7 +34,7 @@ const START_POLL_MS: u64 = 20;
 
 /// A running gateway. Dropping it stops it.
 #[derive(Debug)]
-pub(crate) struct Gateway {
+pub struct Gateway {
     process: Running,
     cli: Cli,
     address: String,
@@ -42,20 +42,20 @@ pub(crate) struct Gateway {
 
 /// The command line of a gateway.
 #[derive(Clone, Debug)]
-pub(crate) struct Cli {
+pub struct Cli {
     program: PathBuf,
     settings: PathBuf,
 }
 
 /// What a command printed, and its exit code.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     /// 0 done, 1 refused, 3 a verification found a fault.
-    pub(crate) code: i32,
+    pub code: i32,
     /// Standard output.
-    pub(crate) printed: String,
+    pub printed: String,
     /// Standard error.
-    pub(crate) complained: String,
+    pub complained: String,
 }
 
 impl Gateway {
@@ -64,7 +64,7 @@ impl Gateway {
     /// # Errors
     ///
     /// It is not ready within 20 s; the message ends with what it printed.
-    pub(crate) async fn start(
+    pub async fn start(
         files: &Files,
         cluster: &Cluster,
         lifetime: Lifetime,
@@ -93,32 +93,32 @@ impl Gateway {
     }
 
     /// Its command line.
-    pub(crate) fn cli(&self) -> &Cli {
+    pub fn cli(&self) -> &Cli {
         &self.cli
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
     /// Where it listens, as `address:port`.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// All that a tool needs to know of a database.
-    pub(crate) fn connection_string(&self, identity: &str, token: &str) -> String {
+    pub fn connection_string(&self, identity: &str, token: &str) -> String {
         format!("postgres://{identity}:{token}@{}/{DATABASE}", self.address)
     }
 
     /// Asks it to stop, and waits.
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
+    pub fn stop(self) -> anyhow::Result<()> {
         self.process.stop().context("the gateway")
     }
 
     /// Lets it run on after the demo.
-    pub(crate) fn release(self) {
+    pub fn release(self) {
         self.process.release();
     }
 }
@@ -129,7 +129,7 @@ impl Cli {
     /// # Errors
     ///
     /// The command failed, or its answer is not JSON.
-    pub(crate) async fn ask(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+    pub async fn ask(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let reply = self.run(&[&["--json"], arguments].concat()).await?;
         let Reply { code, printed, complained } = &reply;
         let what = arguments.join(" ");
@@ -139,7 +139,7 @@ impl Cli {
     }
 
     /// Runs a command, whatever its exit code.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<Reply> {
+    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Reply> {
         let output = tokio::process::Command::new(&self.program)
             .arg("--config")
             .arg(&self.settings)
@@ -157,13 +157,13 @@ impl Cli {
     }
 
     /// A command as a person would type it.
-    pub(crate) fn line(&self, command: &str) -> String {
+    pub fn line(&self, command: &str) -> String {
         format!("{} --config {} {command}", self.program.display(), self.settings.display())
     }
 }
 
 /// A program that lies beside this one.
-pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(name);
     ensure!(
         program.is_file(),

@@ -7,7 +7,7 @@ use crate::screen::Screen;
 use crate::stage::{self, IDENTITY, Stage};
 
 /// Grants the agent its scope once more, lets everything run on, and says what to do with it.
-pub(crate) async fn leave_running(screen: &Screen, stage: Stage) -> anyhow::Result<()> {
+pub async fn leave_running(screen: &Screen, stage: Stage) -> anyhow::Result<()> {
     screen.title("Everything runs on. The agent has a new grant:");
     stage::make_grant(screen, stage.gateway.cli(), "1h").await?;
     let Stage { agent, gateway, cluster, files, token, .. } = stage;

@@ -7,29 +7,17 @@
 //!
 //! **Invariant:** without `--keep` nothing that it started is left running, however it ends.
 
-mod access;
-mod agent;
-mod billing;
-mod clock;
-mod cluster;
-mod files;
-mod gateway;
-mod keep;
-mod process;
-mod proof;
-mod screen;
-mod stage;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use files::Files;
-use process::Lifetime;
-use screen::Screen;
-use stage::Stage;
+use demo::files::Files;
+use demo::process::Lifetime;
+use demo::screen::Screen;
+use demo::stage::Stage;
+use demo::{access, clock, keep, proof};
 
 /// Shows what Countersign does, on a real PostgreSQL with made-up billing data.
 #[derive(Debug, Parser)]
@@ -48,7 +36,7 @@ struct Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let mut screen = Screen::new();
+    let mut screen = Screen::of_stdout();
     let result = tokio::select! {
         result = run(&mut screen, options) => result,
         name = interrupted() => Err(anyhow::anyhow!("stopped by {name}")),

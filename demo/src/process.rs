@@ -20,7 +20,7 @@ const STOP_POLL_MS: u64 = 10;
 
 /// Whether the programs end with the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lifetime {
+pub enum Lifetime {
     /// They end with it, also if it is killed.
     EndsWithDemo,
     /// They outlive it.
@@ -29,7 +29,7 @@ pub(crate) enum Lifetime {
 
 /// A program in the background. Dropping it ends it.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     child: Option<Child>,
     pid: u32,
     stop: Signal,
@@ -37,7 +37,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts a program with its output in `log`. `stop` is the signal that asks it to end.
-    pub(crate) fn start(mut command: Command, log: &Path, stop: Signal) -> anyhow::Result<Self> {
+    pub fn start(mut command: Command, log: &Path, stop: Signal) -> anyhow::Result<Self> {
         let output =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
@@ -53,12 +53,12 @@ impl Running {
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(match &mut self.child {
             Some(child) => child.try_wait()?,
             None => None,
@@ -66,7 +66,7 @@ impl Running {
     }
 
     /// Lets it run on after the demo.
-    pub(crate) fn release(mut self) {
+    pub fn release(mut self) {
         self.child = None;
     }
 
@@ -75,7 +75,7 @@ impl Running {
     /// # Errors
     ///
     /// It had to be killed.
-    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+    pub fn stop(mut self) -> anyhow::Result<()> {
         match self.end() {
             Ended::Asked => Ok(()),
             Ended::Killed => anyhow::bail!(
@@ -117,11 +117,11 @@ impl Drop for Running {
 
 /// An account that may run PostgreSQL, which refuses to run as root.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Account {
+pub struct Account {
     /// User id.
-    pub(crate) uid: u32,
+    pub uid: u32,
     /// Group id.
-    pub(crate) gid: u32,
+    pub gid: u32,
 }
 
 impl Account {
@@ -130,7 +130,7 @@ impl Account {
     /// # Errors
     ///
     /// The demo runs as root and the system has neither a user `postgres` nor `nobody`.
-    pub(crate) fn unprivileged() -> anyhow::Result<Option<Self>> {
+    pub fn unprivileged() -> anyhow::Result<Option<Self>> {
         if !geteuid().is_root() {
             return Ok(None);
         }
@@ -150,7 +150,7 @@ impl Account {
 ///
 /// Both need `setpriv` (util-linux, always there on Debian). Without it a command that needs
 /// neither privilege change runs as it is.
-pub(crate) fn command(
+pub fn command(
     program: impl AsRef<OsStr>,
     account: Option<Account>,
     lifetime: Lifetime,

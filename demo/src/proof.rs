@@ -25,7 +25,7 @@ const RECORD_BEGIN: &[u8] = b"{\"at\":\"";
 const VICTIM: &[u8] = b"\"kind\":\"command_denied\"";
 
 /// Step 6: the records that the steps before have left.
-pub(crate) async fn show_record(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_record(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("All of it is on record, the refusals too");
     let reply = stage.gateway.cli().run(&["log", "tail", "-n", "12"]).await?;
     let Reply { code, printed, complained } = reply;
@@ -37,7 +37,7 @@ pub(crate) async fn show_record(screen: &mut Screen, stage: &Stage) -> anyhow::R
 }
 
 /// Step 7: the ledger verifies, and one changed bit in a copy is named.
-pub(crate) async fn show_tampering(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_tampering(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("The record shows tampering");
     let cli = stage.gateway.cli();
     let files = &stage.files;
@@ -108,7 +108,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 /// Step 8: the evidence package, verified without the gateway.
-pub(crate) async fn show_evidence(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
+pub async fn show_evidence(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("An evidence package for the assessor");
     let cli = stage.gateway.cli();
     let files = &stage.files;
@@ -159,11 +159,7 @@ fn list(root: &Path, directory: &Path, into: &mut Vec<(String, u64)>) -> anyhow:
 }
 
 /// After the stop: both ledgers are whole, signed to their last record.
-pub(crate) async fn check_after_stop(
-    screen: &Screen,
-    cli: &Cli,
-    files: &Files,
-) -> anyhow::Result<()> {
+pub async fn check_after_stop(screen: &Screen, cli: &Cli, files: &Files) -> anyhow::Result<()> {
     let (code, verdict) = verify(cli, files, &files.state(), &[]).await?;
     ensure!(code == 0, "after the stop the ledgers do not verify: {verdict}");
     screen.holds("everything is stopped, and both ledgers verify to their last record");

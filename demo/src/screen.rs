@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 /// Writes to standard output.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub struct Screen {
     has_colour: bool,
     step: u32,
 }
@@ -35,57 +35,57 @@ impl Tone {
 
 impl Screen {
     /// Looks at standard output once.
-    pub(crate) fn new() -> Self {
+    pub fn of_stdout() -> Self {
         let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { has_colour: io::stdout().is_terminal() && !wants_none, step: 0 }
     }
 
     /// A headline.
-    pub(crate) fn title(&self, text: &str) {
+    pub fn title(&self, text: &str) {
         self.line(Tone::Title, "", text);
     }
 
     /// The headline of the next step.
-    pub(crate) fn step(&mut self, text: &str) {
+    pub fn step(&mut self, text: &str) {
         self.step = self.step.saturating_add(1);
         self.line(Tone::Plain, "", "");
         self.line(Tone::Title, "", &format!("{}. {text}", self.step));
     }
 
     /// Which step it is.
-    pub(crate) fn current_step(&self) -> u32 {
+    pub fn current_step(&self) -> u32 {
         self.step
     }
 
     /// A sentence of explanation.
-    pub(crate) fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         self.line(Tone::Plain, "   ", text);
     }
 
     /// Something that was checked and holds.
-    pub(crate) fn holds(&self, text: &str) {
+    pub fn holds(&self, text: &str) {
         self.line(Tone::Good, "   ok       ", text);
     }
 
     /// A command as the model asked for it.
-    pub(crate) fn asks(&self, text: &str) {
+    pub fn asks(&self, text: &str) {
         self.line(Tone::Plain, "   asks     ", text);
     }
 
     /// The refusal that it got.
-    pub(crate) fn refused(&self, text: &str) {
+    pub fn refused(&self, text: &str) {
         self.line(Tone::Refused, "   refused  ", text);
     }
 
     /// What another program printed.
-    pub(crate) fn quote(&self, text: &str) {
+    pub fn quote(&self, text: &str) {
         for line in text.lines() {
             self.line(Tone::Quoted, "   | ", line);
         }
     }
 
     /// Columns under headings, as wide as they need to be.
-    pub(crate) fn table<const N: usize>(&self, heading: [&str; N], rows: &[[String; N]]) {
+    pub fn table<const N: usize>(&self, heading: [&str; N], rows: &[[String; N]]) {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
             cells

@@ -8,40 +8,37 @@ use crate::billing::{self, Billing};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::files::Files;
-use crate::gateway::{Cli, Gateway};
+use crate::gateway::{self, Cli, Gateway};
 use crate::process::Lifetime;
 use crate::screen::Screen;
 
 /// The name of the MCP server's identity.
-pub(crate) const IDENTITY: &str = "billing-agent";
+pub const IDENTITY: &str = "billing-agent";
 /// What the grant of the demo covers.
-pub(crate) const SCOPE: [&str; 2] = ["select:billing.customers", "select:billing.invoices"];
-
-/// The seed of the made-up data.
-const SEED: u64 = 20_261_123;
+pub const SCOPE: [&str; 2] = ["select:billing.customers", "select:billing.invoices"];
 
 /// The running parts. Dropped from the top: each uses those below it.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub struct Stage {
     /// The MCP client with its server.
-    pub(crate) agent: Agent,
+    pub agent: Agent,
     /// The gateway.
-    pub(crate) gateway: Gateway,
+    pub gateway: Gateway,
     /// The database.
-    pub(crate) cluster: Cluster,
+    pub cluster: Cluster,
     /// Where everything lies.
-    pub(crate) files: Files,
+    pub files: Files,
     /// The token of [`IDENTITY`].
-    pub(crate) token: String,
+    pub token: String,
     /// The grant under which the agent works.
-    pub(crate) grant: String,
+    pub grant: String,
     /// When the demo began.
-    pub(crate) since: String,
+    pub since: String,
 }
 
 impl Stage {
     /// Steps 1 and 2: a database, a gateway, an identity, a grant, an MCP server.
-    pub(crate) async fn set(
+    pub async fn set(
         screen: &mut Screen,
         files: Files,
         lifetime: Lifetime,
@@ -49,7 +46,7 @@ impl Stage {
         let since = clock::rfc3339();
         screen.step("A real PostgreSQL, and the gate in front of it");
         let cluster = Cluster::start(&files.log("postgresql"), lifetime).await?;
-        let data = billing::generate(SEED);
+        let data = billing::generate(billing::SEED);
         cluster.load(&data.sql).await?;
         let Billing { invoices, payments, .. } = data;
         screen.say(&format!(
@@ -66,7 +63,9 @@ impl Stage {
         let token = make_identity(screen, gateway.cli()).await?;
         let grant = make_grant(screen, gateway.cli(), "15m").await?;
         let url = gateway.connection_string(IDENTITY, &token);
-        let agent = Agent::start(&url, &files.log("mcp-server")).await?;
+        let agent =
+            Agent::start(&gateway::sibling("billing-mcp-server")?, &url, &files.log("mcp-server"))
+                .await?;
         let tools = agent.tools().await?.join(", ");
         screen.say(&format!("An MCP server starts with tools {tools}."));
         screen.say("All it knows of a database is this address and its token:");
@@ -75,7 +74,7 @@ impl Stage {
     }
 
     /// Stops everything, in order.
-    pub(crate) async fn strike(self) -> anyhow::Result<(Files, Cli)> {
+    pub async fn strike(self) -> anyhow::Result<(Files, Cli)> {
         let Self { agent, gateway, cluster, files, .. } = self;
         let cli = gateway.cli().clone();
         agent.stop().await?;
@@ -96,7 +95,7 @@ async fn make_identity(screen: &Screen, cli: &Cli) -> anyhow::Result<String> {
 }
 
 /// Grants the agent its scope again, for so long.
-pub(crate) async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyhow::Result<String> {
+pub async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyhow::Result<String> {
     let mut arguments = vec!["grant", "create", "--identity", IDENTITY, "--target", "billing"];
     for allowed in SCOPE {
         arguments.extend(["--allow", allowed]);
@@ -110,7 +109,7 @@ pub(crate) async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyh
 }
 
 /// A member of a JSON object that must be text.
-pub(crate) fn text(value: &Value, member: &str) -> anyhow::Result<String> {
+pub fn text(value: &Value, member: &str) -> anyhow::Result<String> {
     let found = value.get(member).and_then(Value::as_str);
     Ok(found.with_context(|| format!("`{member}` is missing in {value}"))?.to_owned())
 }
