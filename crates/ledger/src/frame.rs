@@ -283,15 +283,15 @@ mod tests {
 
     fn read(log: &[u8]) -> (usize, Option<FrameFault>) {
         let mut reader = FrameReader::new(log);
-        for count in 0.. {
+        let fault = loop {
             match reader.next_frame() {
                 Ok(Some(_)) => {}
-                Ok(None) => return (count, None),
-                Err(ReadError::Fault(fault)) => return (count, Some(fault)),
+                Ok(None) => break None,
+                Err(ReadError::Fault(fault)) => break Some(fault),
                 Err(ReadError::Io(error)) => panic!("{error}"),
             }
-        }
-        unreachable!()
+        };
+        (usize::try_from(reader.index()).unwrap(), fault)
     }
 
     #[test]

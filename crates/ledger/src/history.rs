@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::verify::is_at_end;
+use crate::audit::is_at_end;
 use crate::{Checkpoint, CheckpointError, Fault, FaultKind, VKey, VerifyError};
 
 /// More than any of our notes takes: two origins, a size, a root and a signature.

@@ -17,6 +17,7 @@
 //! **Invariant:** one record has one spelling. A leaf, payload or checkpoint that is not exactly what
 //! this crate would write is refused, so no byte can change without being noticed.
 
+mod audit;
 mod checkpoint;
 mod commitment;
 mod excerpt;

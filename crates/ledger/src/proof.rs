@@ -12,7 +12,7 @@ pub fn inclusion_proof(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     }
     let (mut leaves, mut index) = (leaves, index);
     let mut path = Vec::new();
-    while let Some((left, right)) = halves(leaves) {
+    while let Some(Halves { left, right }) = halves(leaves) {
         match index.checked_sub(left.len()) {
             None => {
                 path.push(root(right));
@@ -37,7 +37,7 @@ pub fn consistency_proof(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     let (mut leaves, mut old, mut is_known) = (leaves, old, true);
     let mut path = Vec::new();
     while old < leaves.len() {
-        let (left, right) = halves(leaves)?;
+        let Halves { left, right } = halves(leaves)?;
         match old.checked_sub(left.len()) {
             None | Some(0) => {
                 path.push(root(right));
@@ -141,13 +141,8 @@ impl RangeProof {
     /// `begin` ≤ `end` ≤ their number.
     pub fn new(leaves: &[Hash], begin: usize, end: usize) -> Option<Self> {
         let roots = |from: usize, to: usize| -> Option<Vec<Hash>> {
-            cover(u64::try_from(from).ok()?, u64::try_from(to).ok()?)
-                .map(|(at, height)| {
-                    let from = usize::try_from(at).ok()?;
-                    let to = from.checked_add(1_usize.checked_shl(height)?)?;
-                    leaves.get(from..to).map(root)
-                })
-                .collect()
+            let parts = cover(u64::try_from(from).ok()?, u64::try_from(to).ok()?);
+            parts.map(|(at, height)| subtree_root(leaves, at, height)).collect()
         };
         leaves.get(begin..end)?;
         Some(Self { before: roots(0, begin)?, after: roots(end, leaves.len())? })
@@ -193,17 +188,32 @@ fn cover(from: u64, to: u64) -> impl Iterator<Item = (u64, u32)> {
     })
 }
 
+fn subtree_root(leaves: &[Hash], at: u64, height: u32) -> Option<Hash> {
+    let from = usize::try_from(at).ok()?;
+    let to = from.checked_add(1_usize.checked_shl(height)?)?;
+    leaves.get(from..to).map(root)
+}
+
 fn root(leaves: &[Hash]) -> Hash {
     leaves.iter().copied().collect::<Tree>().root()
 }
 
-/// Splits leaves as the tree does: the left half is the largest full subtree that is not all of them.
-fn halves(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
+/// Leaves split as the tree splits them.
+struct Halves<'a> {
+    /// The largest full subtree that is not all of them.
+    left: &'a [Hash],
+    right: &'a [Hash],
+}
+
+/// Splits leaves; nothing if there are fewer than two.
+fn halves(leaves: &[Hash]) -> Option<Halves<'_>> {
     let height = leaves.len().checked_sub(1)?.checked_ilog2()?;
-    leaves.split_at_checked(1_usize.checked_shl(height)?)
+    let (left, right) = leaves.split_at_checked(1_usize.checked_shl(height)?)?;
+    Some(Halves { left, right })
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 mod tests {
     use proptest::prelude::*;
 
