@@ -1,1 +1,18 @@
-//! identity
+//! Proves who a client is: issues tokens, and checks them by SCRAM-SHA-256 against the inventory.
+//!
+//! **Boundary:** this crate speaks no protocol. `pgwire` holds the messages of SCRAM; here are the
+//! verifier that it needs and the conclusion that its result allows.
+//!
+//! **Invariant:** an unknown, disabled or expired identity gets the same messages, at the same
+//! cost, as a known one with a wrong token. Only the record knows the difference.
+//!
+//! **Invariant:** an [`Identified`] is made only from a correct proof for a usable identity.
+//!
+//! Source: NIST SP 800-53 IA-9 (service identification and authentication), IA-6 (authentication
+//! feedback).
+
+mod login;
+mod token;
+
+pub use login::{AuthError, Identified, Login, MockSecret, Verifiers};
+pub use token::{Token, issue};

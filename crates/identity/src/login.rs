@@ -1,0 +1,302 @@
+//! One login: which verifier to use for the name a client gives, and what its proof is worth.
+//!
+//! `user ──for_login──▶ Login ──SCRAM with keys()──▶ proof ──conclude──▶ Identified`
+
+use std::fmt;
+
+use crypto::scram::Keys;
+use model::{CredentialId, IdentityName, Lifecycle, Timestamp};
+use registry::Registry;
+
+use crate::token::{ITERATIONS, keys_of};
+
+/// A client proved that it holds the identity's token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// Who.
+    pub identity: IdentityName,
+    /// With which credential.
+    pub credential: CredentialId,
+}
+
+/// Why a client is not let in.
+///
+/// For the record alone: the client reads [`AuthError::client_message`], which is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The name is not in the inventory, or cannot be a name.
+    #[error("no such identity")]
+    UnknownIdentity,
+    /// The identity is disabled.
+    #[error("the identity is disabled")]
+    IdentityDisabled,
+    /// The identity's end has come.
+    #[error("the identity has expired")]
+    IdentityExpired,
+    /// No token was issued, or the last one was revoked or has expired.
+    #[error("the identity has no live credential")]
+    NoCredential,
+    /// The proof does not fit the token.
+    #[error("wrong token")]
+    WrongToken,
+}
+
+impl AuthError {
+    /// The machine-readable name that stands in the record. It never changes once released.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::UnknownIdentity => "unknown_identity",
+            Self::IdentityDisabled => "identity_disabled",
+            Self::IdentityExpired => "identity_expired",
+            Self::NoCredential => "no_credential",
+            Self::WrongToken => "wrong_token",
+        }
+    }
+
+    /// What the client reads, whatever the reason: PostgreSQL's own words for a wrong password,
+    /// without the name.
+    pub fn client_message(self) -> &'static str {
+        "password authentication failed"
+    }
+
+    /// PostgreSQL's `invalid_password`.
+    pub fn sqlstate(self) -> &'static str {
+        "28P01"
+    }
+}
+
+/// The key from which the answers for unknown names are made. One per gateway, kept for good: if it
+/// changed, so would the salts of unknown names, and only theirs.
+pub struct MockSecret([u8; 32]);
+
+impl MockSecret {
+    /// Takes 256 random bits.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    /// What a verifier of that name would be: the same each time, and like any other to see.
+    ///
+    /// Nobody knows a token that fits: the stored key is not the hash of a known client key.
+    fn keys_for(&self, user: &str) -> Keys {
+        let derive = |purpose: &str| {
+            crypto::hmac_sha256(&self.0, format!("countersign/mock/{purpose}/{user}").as_bytes())
+        };
+        let mut salt = [0; 16];
+        for (byte, derived) in salt.iter_mut().zip(derive("salt")) {
+            *byte = derived;
+        }
+        Keys {
+            iterations: ITERATIONS.get(),
+            salt,
+            stored_key: derive("stored-key"),
+            server_key: derive("server-key"),
+        }
+    }
+}
+
+impl fmt::Debug for MockSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MockSecret(…)")
+    }
+}
+
+/// Finds the verifier for a login.
+#[derive(Clone, Copy, Debug)]
+pub struct Verifiers;
+
+impl Verifiers {
+    /// Begins a login under the name that a client gave as its user.
+    ///
+    /// `now` is compared with the ends of the identity and of its credential, which are exclusive.
+    pub fn for_login(registry: &Registry, user: &str, now: Timestamp, mock: &MockSecret) -> Login {
+        // Made for every name, used or not, so that a known name costs no less time.
+        let mock = mock.keys_for(user);
+        match find(registry, user, now) {
+            Ok((identified, keys)) => Login { keys, found: Ok(identified) },
+            Err(error) => Login { keys: mock, found: Err(error) },
+        }
+    }
+}
+
+/// A login whose proof is awaited. Not `Clone`: one login, one conclusion.
+#[derive(Debug)]
+pub struct Login {
+    keys: Keys,
+    found: Result<Identified, AuthError>,
+}
+
+impl Login {
+    /// The keys against which the client's proof is checked. For a name that cannot log in they
+    /// are made up, and no proof fits them.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Says who the client is, once its proof was checked against [`Login::keys`].
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if the proof was wrong or the identity cannot log in.
+    pub fn conclude(self, proof_ok: bool) -> Result<Identified, AuthError> {
+        let identified = self.found?;
+        if proof_ok { Ok(identified) } else { Err(AuthError::WrongToken) }
+    }
+}
+
+fn find(registry: &Registry, user: &str, now: Timestamp) -> Result<(Identified, Keys), AuthError> {
+    let name = user.parse::<IdentityName>().ok().ok_or(AuthError::UnknownIdentity)?;
+    let identity = registry.identity(&name).ok_or(AuthError::UnknownIdentity)?;
+    match identity.lifecycle {
+        Lifecycle::Enabled => {}
+        Lifecycle::Disabled => return Err(AuthError::IdentityDisabled),
+    }
+    if !identity.is_usable(now) {
+        return Err(AuthError::IdentityExpired);
+    }
+    let credential = registry.credential_of(&name, now).ok_or(AuthError::NoCredential)?;
+    let keys = keys_of(&credential.verifier).ok_or(AuthError::NoCredential)?;
+    Ok((Identified { identity: name, credential: credential.id }, keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use crypto::scram;
+    use model::{ControlEvent, ControlRecord, IdentityKind};
+
+    use super::*;
+    use crate::issue;
+
+    #[test]
+    fn only_a_usable_identity_with_its_own_token_is_let_in() {
+        let (registry, token, id) = inventory();
+        #[rustfmt::skip]
+        let cases = [
+            // user         at    token            expected
+            ("agent",        50,  token.as_str(),  Ok(())),
+            ("agent",        50,  "cst_wrong",     Err(AuthError::WrongToken)),
+            ("agent",        100, token.as_str(),  Err(AuthError::NoCredential)),
+            ("agent",        200, token.as_str(),  Err(AuthError::IdentityExpired)),
+            ("disabled",     50,  token.as_str(),  Err(AuthError::IdentityDisabled)),
+            ("tokenless",    50,  token.as_str(),  Err(AuthError::NoCredential)),
+            ("nobody",       50,  token.as_str(),  Err(AuthError::UnknownIdentity)),
+            ("Agent",        50,  token.as_str(),  Err(AuthError::UnknownIdentity)),
+            ("agent\0",      50,  token.as_str(),  Err(AuthError::UnknownIdentity)),
+            ("",             50,  token.as_str(),  Err(AuthError::UnknownIdentity)),
+        ];
+        for (user, now, token, expected) in cases {
+            let answer = log_in(&registry, user, now, token);
+            let expected =
+                expected.map(|()| Identified { identity: name("agent"), credential: id });
+            assert_eq!(answer, expected, "{user:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn every_failure_says_the_same_to_the_client() {
+        let errors = [
+            AuthError::UnknownIdentity,
+            AuthError::IdentityDisabled,
+            AuthError::IdentityExpired,
+            AuthError::NoCredential,
+            AuthError::WrongToken,
+        ];
+        for error in errors {
+            assert_eq!(error.client_message(), AuthError::WrongToken.client_message());
+            assert_eq!(error.sqlstate(), "28P01");
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_log_in_looks_like_one_that_can() {
+        let (registry, _, _) = inventory();
+        let mock = MockSecret::new([7; 32]);
+        let real = Verifiers::for_login(&registry, "agent", at(50), &mock);
+        for user in ["nobody", "disabled", "tokenless", "Not A Name"] {
+            let first = Verifiers::for_login(&registry, user, at(50), &mock);
+            let again = Verifiers::for_login(&registry, user, at(51), &mock);
+            assert_eq!(first.keys(), again.keys(), "{user}");
+            assert_eq!(first.keys().iterations, real.keys().iterations, "{user}");
+            assert_ne!(first.keys().salt, real.keys().salt, "{user}");
+            // Even if the exchange were said to have succeeded, nobody would be let in.
+            assert!(first.conclude(true).is_err(), "{user}");
+        }
+        let elsewhere = MockSecret::new([8; 32]);
+        let one = Verifiers::for_login(&registry, "nobody", at(50), &mock);
+        let other = Verifiers::for_login(&registry, "nobody", at(50), &elsewhere);
+        assert_ne!(one.keys().salt, other.keys().salt);
+        assert_eq!(format!("{mock:?}"), "MockSecret(…)");
+    }
+
+    #[test]
+    fn a_new_token_replaces_the_former_one() {
+        let (mut registry, former, _) = inventory();
+        let (token, id) = give_token(&mut registry, "agent", 2);
+        assert_eq!(log_in(&registry, "agent", 50, &former), Err(AuthError::WrongToken));
+        let expected = Identified { identity: name("agent"), credential: id };
+        assert_eq!(log_in(&registry, "agent", 50, &token), Ok(expected));
+    }
+
+    /// Does what client and server do in a SCRAM exchange.
+    fn log_in(
+        registry: &Registry,
+        user: &str,
+        now: u64,
+        token: &str,
+    ) -> Result<Identified, AuthError> {
+        let login = Verifiers::for_login(registry, user, at(now), &MockSecret::new([7; 32]));
+        let keys = login.keys();
+        let rounds = NonZeroU32::new(keys.iterations).unwrap();
+        let salted = scram::salted_password(token.as_bytes(), &keys.salt, rounds);
+        let proof = scram::client_proof(&salted, b"auth message");
+        let proof_ok = scram::verify_proof(&keys.stored_key, b"auth message", &proof);
+        login.conclude(proof_ok)
+    }
+
+    /// `agent` has a token until 100 and lives until 200; the others cannot log in.
+    fn inventory() -> (Registry, String, CredentialId) {
+        let mut registry = Registry::default();
+        for (user, end) in [("agent", Some(at(200))), ("disabled", None), ("tokenless", None)] {
+            let created = ControlEvent::IdentityCreated {
+                identity: name(user),
+                identity_kind: IdentityKind::Workload,
+                owner: "Ada".into(),
+                expires_at: end,
+            };
+            apply(&mut registry, created);
+        }
+        give_token(&mut registry, "disabled", 9);
+        let disabled =
+            ControlEvent::IdentityDisabled { identity: name("disabled"), reason: "left".into() };
+        apply(&mut registry, disabled);
+        let (token, id) = give_token(&mut registry, "agent", 1);
+        (registry, token, id)
+    }
+
+    fn give_token(registry: &mut Registry, user: &str, number: u64) -> (String, CredentialId) {
+        let (token, verifier) = issue();
+        let credential = CredentialId::from_random(number);
+        let (identity, expires_at) = (name(user), at(100));
+        apply(
+            registry,
+            ControlEvent::CredentialIssued { credential, identity, verifier, expires_at },
+        );
+        (token.reveal(), credential)
+    }
+
+    fn apply(registry: &mut Registry, event: ControlEvent) {
+        let record = ControlRecord { at: at(10), by: "uid:0".into(), event };
+        registry.apply(&record).unwrap();
+    }
+
+    fn name(text: &str) -> IdentityName {
+        text.parse().unwrap()
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(Duration::from_secs(seconds))
+    }
+}
