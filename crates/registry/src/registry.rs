@@ -70,12 +70,12 @@ impl Registry {
     }
 
     /// The grants that the identity can use on the target at `now`, usage aside.
-    pub fn live_grants(
-        &self,
+    pub fn live_grants<'s>(
+        &'s self,
         identity: &IdentityName,
         target: &TargetName,
         now: Timestamp,
-    ) -> impl Iterator<Item = &GrantEntry> {
+    ) -> impl Iterator<Item = &'s GrantEntry> + use<'s> {
         self.current_grants_of(identity, target).filter(move |entry| entry.is_live(now))
     }
 
@@ -119,11 +119,11 @@ impl Registry {
         })
     }
 
-    fn current_grants_of(
-        &self,
+    fn current_grants_of<'s>(
+        &'s self,
         identity: &IdentityName,
         target: &TargetName,
-    ) -> impl Iterator<Item = &GrantEntry> {
+    ) -> impl Iterator<Item = &'s GrantEntry> + use<'s> {
         self.current_grants
             .get(&(identity.clone(), target.clone()))
             .into_iter()
