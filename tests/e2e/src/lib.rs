@@ -1,1 +1,48 @@
-//! e2e
+//! The test bench: the real gateway program between real clients and a real PostgreSQL.
+//!
+//! ```text
+//! test ─▶ psql, psycopg, tokio-postgres, Wire ─▶ countersign serve ─▶ postgres (private cluster)
+//!   └──▶ countersign identity | grant | log | verify (the program's own command line)
+//! ```
+//!
+//! Each test program starts one PostgreSQL cluster; each test gets databases and a gateway of its
+//! own. The tests use the program only as an operator would: settings file, command line, wire.
+//! What the target really executed is read from the target's own log, never from the gateway.
+//!
+//! **Invariant:** nothing stays behind. A watcher process ends what a test started, however the
+//! test itself ended ([`reaper`]).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::disallowed_methods,
+    clippy::unwrap_in_result,
+    clippy::zombie_processes,
+    reason = "a test bench fails by panicking, and measures the time that the tests are about"
+)]
+
+pub mod certificate;
+pub mod corpus;
+pub mod fixture;
+pub mod gateway;
+pub mod ledger;
+pub mod postgres;
+pub mod programs;
+pub mod python;
+pub mod reaper;
+pub mod scratch;
+pub mod target_log;
+pub mod wait;
+pub mod wire;
+pub mod wire_answer;
+
+pub use gateway::{Gateway, Settings, Target};
+pub use postgres::{Cluster, Database};
+pub use wire::{Login, Wire};
+pub use wire_answer::{Answer, Message, SqlError};

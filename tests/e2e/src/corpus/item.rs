@@ -1,0 +1,140 @@
+//! Reads the corpus' files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// All that the tests need of the corpus.
+#[derive(Debug)]
+pub struct Corpus {
+    /// Items that are statements.
+    pub sql: Vec<Item>,
+    /// Items that are message sequences.
+    pub wire: Vec<Item>,
+    /// Secrets of the twin and its clone, by name.
+    pub secrets_a: BTreeMap<String, String>,
+    /// Secrets of the other twin, by the same names.
+    pub secrets_b: BTreeMap<String, String>,
+}
+
+/// One attack, or one harmless control.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its name, for example `sql.expr.concat2`.
+    pub id: String,
+    /// Which of the corpus' grants the client holds: `G`, `GW` or `GV`.
+    pub grant: String,
+    /// The lowest version of PostgreSQL that knows the statement.
+    pub min_postgres: u64,
+    /// `simple`, `extended`, `extended_bin`, …: how the item was first tried.
+    pub mode: String,
+    /// What a superuser does before.
+    pub setup: Option<String>,
+    /// What a superuser does after.
+    pub teardown: Option<String>,
+    /// What the client does.
+    pub work: Work,
+    /// What the corpus expects: `deny`, `mask`, `mask_or_deny`, `allow`, `noflow`, …
+    pub decision: String,
+    /// Strings that must not occur in what the server sends; `@all` stands for all secrets.
+    pub must_not_appear: Vec<String>,
+    /// What the item is about.
+    pub why: String,
+}
+
+/// What a client does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Runs these statements, one after the other.
+    Statements(Vec<String>),
+    /// Sends these messages.
+    Steps(Vec<Value>),
+}
+
+impl Corpus {
+    /// Reads the project's copy.
+    pub fn load() -> Self {
+        let manifest: Value = serde_json::from_str(&read("manifest.json")).unwrap();
+        let secrets = |key: &str| {
+            let secrets = manifest[key].as_object().unwrap().iter();
+            secrets
+                .map(|(name, value)| (name.clone(), text(value).trim_matches('\'').into()))
+                .collect()
+        };
+        Self {
+            sql: items("sql.jsonl"),
+            wire: items("wire.jsonl"),
+            secrets_a: secrets("secrets_A"),
+            secrets_b: secrets("secrets_B"),
+        }
+    }
+
+    /// The script that makes a twin: `a` or `b`.
+    pub fn fixture(twin: char) -> String {
+        read(&format!("fixture_{twin}.sql"))
+    }
+}
+
+impl Item {
+    /// All that the client sends as SQL, for the rule that an echo is no leak.
+    pub fn sent(&self) -> String {
+        match &self.work {
+            Work::Statements(statements) => statements.join("\n"),
+            Work::Steps(steps) => {
+                let mut sent = String::new();
+                for step in steps.iter().filter(|step| step["op"] != "admin") {
+                    sent.push_str(&decoded(step));
+                }
+                sent
+            }
+        }
+    }
+}
+
+/// The step's texts, with hexadecimal parts as the text that they are.
+fn decoded(step: &Value) -> String {
+    let hex = step["hex"].as_str().map(bytes_of_hex).unwrap_or_default();
+    let sql = step["sql"].as_str().unwrap_or_default();
+    format!("{sql}\n{}\n{}\n{}\n", String::from_utf8_lossy(&hex), step["params"], step["args"])
+}
+
+/// Bytes written as hexadecimal digits.
+pub fn bytes_of_hex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn items(file: &str) -> Vec<Item> {
+    read(file).lines().map(|line| item(&serde_json::from_str(line).unwrap())).collect()
+}
+
+fn item(value: &Value) -> Item {
+    let strings = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    let work = match value["steps"].as_array() {
+        Some(steps) => Work::Steps(steps.clone()),
+        None => Work::Statements(strings(&value["statements"])),
+    };
+    Item {
+        id: text(&value["id"]),
+        grant: text(&value["grant"]),
+        min_postgres: value["min_pg"].as_u64().unwrap_or(0),
+        mode: text(&value["mode"]),
+        setup: value["setup_sql_superuser"].as_str().map(str::to_owned),
+        teardown: value["teardown_sql_superuser"].as_str().map(str::to_owned),
+        work,
+        decision: text(&value["expected"]["decision"]),
+        must_not_appear: strings(&value["must_not_appear"]),
+        why: text(&value["why"]),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn read(file: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

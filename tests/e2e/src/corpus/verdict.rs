@@ -1,0 +1,241 @@
+//! Judges what a client got to see.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::corpus::{Item, Transcript, Twin};
+use crate::wire_answer::{Message, SqlError, cells};
+
+/// What the mask `full` puts in place of a text.
+const FULL_MASK: &[u8] = b"********";
+/// Secrets whose values are small numbers: they count only as a whole cell.
+const NUMBERS: [&str; 2] = ["BAL", "HRA"];
+/// Object ids from here on are given by the database, and differ between twins without meaning.
+const FIRST_NORMAL_OBJECT_ID: u32 = 16_384;
+
+/// What became of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Something of it was refused.
+    Denied,
+    /// Something of it was refused, only because the gateway does not support it yet (`0A000`).
+    NotSupportedYet,
+    /// Nothing was refused, and masks stand in the answer.
+    Masked,
+    /// Nothing was refused.
+    Allowed,
+    /// The target itself reported an error.
+    Failed,
+}
+
+/// Counts of verdicts, and all that must not be.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many items, by verdict.
+    pub counts: BTreeMap<Verdict, usize>,
+    /// Items with a wrong outcome, each with what was wrong.
+    pub faults: Vec<String>,
+    /// Items that the corpus wants denied, and that went through without a leak.
+    pub clean_though_deny: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges one transcript, leaks aside.
+    pub fn of(transcript: &Transcript) -> Self {
+        let errors: Vec<SqlError> = transcript
+            .messages
+            .iter()
+            .filter(|message| message.kind == b'E')
+            .map(|message| SqlError::parse(&message.body))
+            .collect();
+        // Classes of refusals: 0A, 42 (names, rights, grammar), 28 and 08 (login, protocol), 25 and
+        // 34 and 26 (transaction, portal, statement gone), 54, 57, 22021 and 22P05 (limits, text).
+        let is_refusal = |error: &SqlError| {
+            ["42", "28", "08", "25", "34", "26", "54", "57", "53"]
+                .contains(&&error.sqlstate[..2.min(error.sqlstate.len())])
+        };
+        if errors.iter().any(is_refusal) || (errors.is_empty() && transcript.closed) {
+            Self::Denied
+        } else if errors.iter().any(|error| error.sqlstate.starts_with("0A")) {
+            Self::NotSupportedYet
+        } else if !errors.is_empty() {
+            Self::Failed
+        } else if contains(&transcript.bytes, FULL_MASK) {
+            Self::Masked
+        } else {
+            Self::Allowed
+        }
+    }
+
+    /// True if something was refused by the gateway.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Denied | Self::NotSupportedYet => true,
+            Self::Masked | Self::Allowed | Self::Failed => false,
+        }
+    }
+}
+
+impl Report {
+    /// Judges one item by its runs on the twin, its clone and the other twin.
+    pub fn judge(
+        &mut self,
+        item: &Item,
+        how: &str,
+        runs: &[Transcript; 3],
+        twins: &[Twin; 3],
+    ) -> Verdict {
+        let verdict = Verdict::of(&runs[0]);
+        *self.counts.entry(verdict).or_default() += 1;
+        for (run, twin) in runs.iter().zip(twins) {
+            for canary in leaks(item, run, twin, &twins[0]) {
+                self.fault(item, how, &format!("LEAK of `{canary}` on {}", twin.name));
+            }
+        }
+        let seen = [0, 1, 2].map(|twin| normalised(&runs[twin], twins[twin].name));
+        if seen[0] != seen[1] {
+            self.fault(
+                item,
+                how,
+                &format!("differs on equal databases: {}", difference(&seen[0], &seen[1])),
+            );
+        } else if seen[0] != seen[2] {
+            self.fault(
+                item,
+                how,
+                &format!("FLOW, twins differ: {}", difference(&seen[0], &seen[2])),
+            );
+        }
+        match item.decision.as_str() {
+            "allow" | "allow_or_emulate"
+                if !matches!(verdict, Verdict::Allowed | Verdict::Masked) =>
+            {
+                let errors = runs[0].messages.iter().filter(|message| message.kind == b'E');
+                self.fault(
+                    item,
+                    how,
+                    &format!("a control must work: {:?}", errors.collect::<Vec<_>>()),
+                );
+            }
+            "deny" if !verdict.is_refusal() => {
+                self.clean_though_deny.push(format!("{} ({how}): {verdict:?}", item.id));
+            }
+            _ => {}
+        }
+        verdict
+    }
+
+    fn fault(&mut self, item: &Item, how: &str, what: &str) {
+        self.faults.push(format!("{} ({how}): {what}", item.id));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |verdict| self.counts.get(&verdict).copied().unwrap_or(0);
+        let tried: usize = self.counts.values().sum();
+        write!(
+            f,
+            "{tried} tried: {} denied, {} denied as not supported yet, {} masked, {} allowed, {} failed on the target; {} faults",
+            count(Verdict::Denied),
+            count(Verdict::NotSupportedYet),
+            count(Verdict::Masked),
+            count(Verdict::Allowed),
+            count(Verdict::Failed),
+            self.faults.len()
+        )
+    }
+}
+
+/// The secrets that occur in what the client got, unless the client itself sent them.
+fn leaks(item: &Item, run: &Transcript, twin: &Twin, first: &Twin) -> Vec<String> {
+    let sent = item.sent();
+    let mut canaries: Vec<(String, bool)> = Vec::new();
+    for token in &item.must_not_appear {
+        if token == "@all" {
+            let all = twin.secrets.iter().filter(|(_, value)| *value != "NULL");
+            canaries
+                .extend(all.map(|(name, value)| (value.clone(), NUMBERS.contains(&&name[..3]))));
+            continue;
+        }
+        let name = first.secrets.iter().find(|(_, value)| *value == token).map(|(name, _)| name);
+        let value = name.map_or(token, |name| &twin.secrets[name]);
+        canaries.push((value.clone(), value.len() < 5));
+    }
+    canaries.retain(|(value, is_whole_cell)| {
+        let found = if *is_whole_cell {
+            is_a_cell(run, value)
+        } else {
+            contains(&run.bytes, value.as_bytes())
+        };
+        found && !sent.contains(value.as_str())
+    });
+    canaries.into_iter().map(|(value, _)| value).collect()
+}
+
+fn is_a_cell(run: &Transcript, value: &str) -> bool {
+    let rows = run.messages.iter().filter(|message| message.kind == b'D');
+    rows.flat_map(|message| cells(&message.body)).flatten().any(|cell| cell == value.as_bytes())
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// The messages, without what differs between any two databases.
+fn normalised(run: &Transcript, target: &str) -> Vec<Message> {
+    let messages = run.messages.iter().filter(|message| !matches!(message.kind, b'K' | b'R'));
+    messages
+        .map(|message| Message { kind: message.kind, body: normalised_body(message, target) })
+        .collect()
+}
+
+fn normalised_body(message: &Message, target: &str) -> Vec<u8> {
+    let mut body = message.body.clone();
+    if message.kind == b'T' {
+        let mut at = 2;
+        for _ in 0..i16::from_be_bytes([body[0], body[1]]) {
+            at += body[at..].iter().position(|&byte| byte == 0).unwrap() + 1;
+            for oid in [at, at + 6] {
+                blank_object_id(&mut body[oid..oid + 4]);
+            }
+            at += 18;
+        }
+    } else if message.kind == b't' {
+        body[2..].chunks_exact_mut(4).for_each(blank_object_id);
+    }
+    for prefix in [target, "ses_", "cmd_"] {
+        blank_after(&mut body, prefix, prefix == target);
+    }
+    body
+}
+
+fn blank_object_id(oid: &mut [u8]) {
+    if u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]) >= FIRST_NORMAL_OBJECT_ID {
+        oid.fill(0xff);
+    }
+}
+
+/// Blanks the target's name itself, or the letters and digits that follow an id's prefix.
+fn blank_after(body: &mut [u8], prefix: &str, itself: bool) {
+    let starts: Vec<usize> =
+        (0..body.len()).filter(|&at| body[at..].starts_with(prefix.as_bytes())).collect();
+    for at in starts {
+        if itself {
+            body[at..at + prefix.len()].fill(b'#');
+        } else {
+            let id = &mut body[at + prefix.len()..];
+            id.iter_mut()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .for_each(|byte| *byte = b'#');
+        }
+    }
+}
+
+fn difference(left: &[Message], right: &[Message]) -> String {
+    let pair = left.iter().zip(right).find(|(left, right)| left != right);
+    pair.map_or_else(
+        || format!("{} and {} messages", left.len(), right.len()),
+        |(left, right)| format!("{left:?} and {right:?}"),
+    )
+}

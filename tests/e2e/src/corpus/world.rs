@@ -1,0 +1,215 @@
+//! The three databases of the twin test, behind one gateway.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::corpus::Corpus;
+use crate::postgres::SERVICE_PASSWORD;
+use crate::wire::{Login, Wire};
+use crate::wire_answer::{Message, SqlError};
+use crate::{Cluster, Database, Gateway, Settings, Target};
+
+/// Grants of the corpus' manifest, by the identity that holds them.
+const GRANTS: [(&str, &[&str]); 4] =
+    [("svc", G), ("eph", G), ("ephw", GW), ("ephv", &["select:gw.customers"])];
+const G: &[&str] =
+    &["select:billing.customers(id,name,plan,account_number,ssn)", "select:billing.plans"];
+const GW: &[&str] = &[
+    "select:billing.customers(id,name,plan,account_number,ssn)",
+    "select:billing.plans",
+    "update:billing.customers(plan)",
+    "insert:billing.customers(id,name,plan)",
+    "delete:billing.customers",
+];
+
+/// What the service account must be able to do itself, so that only the gateway stands in between;
+/// and a copy of the rows that writing items change.
+const PREPARE: &str = "
+GRANT USAGE ON SCHEMA gw TO svc; GRANT ALL ON ALL TABLES IN SCHEMA gw TO svc;
+CREATE SCHEMA corpus_backup;
+CREATE TABLE corpus_backup.customers AS
+  SELECT id, name, plan, account_number, ssn, balance, meta, region FROM ONLY billing.customers;
+";
+const FINGERPRINT: &str =
+    "SELECT md5(string_agg(c::text, ';' ORDER BY id)) FROM ONLY billing.customers c";
+const RESTORE: &str = "
+SET session_replication_role = replica;
+DELETE FROM ONLY billing.customers;
+INSERT INTO billing.customers (id, name, plan, account_number, ssn, balance, meta, region)
+  SELECT * FROM corpus_backup.customers;
+RESET session_replication_role;
+";
+/// Undoes what the setup of an item may have done to roles and settings.
+const RESET: &str = "
+REVOKE eph, app_owner FROM svc; REVOKE app_owner FROM eph;
+REVOKE ALL ON ALL TABLES IN SCHEMA billing FROM app_owner; REVOKE USAGE ON SCHEMA billing FROM app_owner;
+ALTER ROLE eph LOGIN VALID UNTIL 'infinity'; ALTER ROLE svc RESET ALL; ALTER ROLE eph RESET ALL;
+";
+
+/// The gateway and its three databases.
+#[derive(Debug)]
+pub struct World {
+    /// The gateway; nothing if clients reach the databases directly.
+    pub gateway: Option<Gateway>,
+    /// Twin A, its clone, twin B.
+    pub twins: [Twin; 3],
+    tokens: BTreeMap<&'static str, String>,
+}
+
+/// One of the databases.
+#[derive(Debug)]
+pub struct Twin {
+    /// Target name and database name alike; four letters, as the raw startup packets need.
+    pub name: &'static str,
+    /// The database.
+    pub database: Database,
+    /// What a client must not learn here, by name.
+    pub secrets: BTreeMap<String, String>,
+    grants: BTreeMap<String, Vec<String>>,
+    fingerprint: String,
+}
+
+/// All that servers said to the client during one item.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript {
+    /// The messages, connection after connection.
+    pub messages: Vec<Message>,
+    /// Every byte.
+    pub bytes: Vec<u8>,
+    /// True if the server closed a connection that the client still used.
+    pub closed: bool,
+}
+
+impl World {
+    /// The databases behind a gateway.
+    pub fn start(corpus: &Corpus) -> Self {
+        let twins = make_twins(corpus);
+        let mut settings = Settings::new(twins.iter().map(Twin::target).collect());
+        settings.limits = "command_timeout_s = 5".into();
+        let gateway = Gateway::start(&settings);
+        let tokens = GRANTS.map(|(identity, _)| (identity, gateway.identity(identity))).into();
+        let mut world = Self { gateway: Some(gateway), twins, tokens };
+        for twin in 0..world.twins.len() {
+            for (identity, _) in GRANTS {
+                world.grant(twin, identity);
+            }
+        }
+        world
+    }
+
+    /// The databases without a gateway: clients log in as the service account. It shows what the
+    /// attacks reach when nothing stands in between, and so that the leak test can find a leak.
+    pub fn direct(corpus: &Corpus) -> Self {
+        let tokens = BTreeMap::from([("svc", SERVICE_PASSWORD.to_owned())]);
+        Self { gateway: None, twins: make_twins(corpus), tokens }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.gateway.as_ref().map_or(Cluster::shared().address, |gateway| gateway.address)
+    }
+
+    /// The identity that holds one of the corpus' grants.
+    pub fn holder(grant: &str) -> &'static str {
+        match grant {
+            "GW" => "ephw",
+            "GV" => "ephv",
+            _ => "svc",
+        }
+    }
+
+    /// The token of an identity. An unknown one gets that of `svc`, which must not help it.
+    pub fn token(&self, identity: &str) -> &str {
+        self.tokens.get(identity).unwrap_or(&self.tokens["svc"])
+    }
+
+    /// Logs in.
+    ///
+    /// # Errors
+    ///
+    /// What the gateway answered.
+    pub fn connect(&self, twin: usize, identity: &str) -> Result<Wire, SqlError> {
+        let identity = if self.gateway.is_some() { identity } else { "svc" };
+        let login = Login::new(identity, self.twins[twin].name, self.token(identity));
+        Wire::login(self.address(), &login)
+    }
+
+    /// Ends what `svc` and `eph` are granted on the twin.
+    pub fn revoke(&mut self, twin: usize) {
+        for identity in ["svc", "eph"] {
+            for grant in self.twins[twin].grants.remove(identity).unwrap_or_default() {
+                self.gateway.as_ref().unwrap().revoke(&grant);
+            }
+        }
+    }
+
+    /// Cuts the target's sessions from the side of the target.
+    pub fn terminate(&self, twin: usize) {
+        let database = &self.twins[twin].database;
+        database.run(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc'",
+            database.name
+        ));
+    }
+
+    /// Undoes what an item did to rows, roles, settings and grants.
+    pub fn restore(&mut self, twin: usize, teardown: Option<&str>) {
+        let database = self.twins[twin].database.clone();
+        if let Some(sql) = teardown {
+            // Some undo what another twin's item has undone already.
+            drop(database.cluster.superuser(&database.name).simple(sql));
+        }
+        if database.value(FINGERPRINT) != self.twins[twin].fingerprint {
+            database.run(RESTORE);
+        }
+        for identity in ["svc", "eph"] {
+            if !self.twins[twin].grants.contains_key(identity) {
+                self.grant(twin, identity);
+            }
+        }
+    }
+
+    /// Undoes what an item's setup did to roles and settings of the cluster.
+    pub fn reset_roles(&self, twin: usize) {
+        let database = &self.twins[twin].database;
+        database.run(&format!("{RESET} ALTER DATABASE {} RESET ALL;", database.name));
+    }
+
+    fn grant(&mut self, twin: usize, identity: &'static str) {
+        let Some(gateway) = &self.gateway else { return };
+        let (_, scope) = GRANTS.iter().find(|(name, _)| *name == identity).unwrap();
+        let id = gateway.grant(identity, self.twins[twin].name, scope);
+        self.twins[twin].grants.entry(identity.into()).or_default().push(id);
+    }
+}
+
+fn make_twins(corpus: &Corpus) -> [Twin; 3] {
+    let cluster = Cluster::shared();
+    for twin in ['a', 'b'] {
+        let template = format!("tmpl_{twin}");
+        cluster.load(&template, &Corpus::fixture(twin));
+        cluster.run(&template, PREPARE);
+    }
+    let twin = |name: &'static str, template: &str, secrets: &BTreeMap<String, String>| {
+        let database = cluster.copy_of(template, name);
+        let fingerprint = database.value(FINGERPRINT);
+        Twin { name, database, secrets: secrets.clone(), grants: BTreeMap::new(), fingerprint }
+    };
+    [
+        twin("tw_a", "tmpl_a", &corpus.secrets_a),
+        twin("tw_c", "tmpl_a", &corpus.secrets_a),
+        twin("tw_b", "tmpl_b", &corpus.secrets_b),
+    ]
+}
+
+impl Twin {
+    fn target(&self) -> Target {
+        let mask = |column: &str| (format!("billing.customers.{column}"), "full".to_owned());
+        Target {
+            name: self.name.into(),
+            database: self.database.clone(),
+            masks: vec![mask("account_number"), mask("ssn")],
+            more: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Finds the programs under test and PostgreSQL's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The gateway program, built if it is missing or stale.
+///
+/// `COUNTERSIGN_BIN` names a ready-made one, for example a release build.
+///
+/// # Panics
+///
+/// If it does not build; the compiler's messages are on stderr.
+pub fn countersign() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| match std::env::var_os("COUNTERSIGN_BIN") {
+        Some(path) => path.into(),
+        None => build(),
+    })
+}
+
+/// Root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// Where build products go: what the tests install or cache lies here too.
+pub fn target_directory() -> PathBuf {
+    // The test program itself is `<target>/<profile>/deps/<name>`.
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(3).expect("a test program lies in target/<profile>/deps").to_owned()
+}
+
+/// One of PostgreSQL's programs, of the newest installed version.
+///
+/// # Panics
+///
+/// If PostgreSQL's server is not installed.
+pub fn postgres(program: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(postgres_directory).join(program)
+}
+
+/// Cargo takes its own lock, and does nothing when nothing changed.
+fn build() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "countersign", "--bin", "countersign"])
+        .args(["--message-format", "json"])
+        .current_dir(workspace())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo does not start");
+    assert!(output.status.success(), "`cargo build -p countersign` failed; see above");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "countersign")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the program that it built")
+}
+
+fn postgres_directory() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let version = path.file_name()?.to_str()?.parse().ok()?;
+            Some((version, path.join("bin")))
+        })
+        .filter(|(_, path)| path.join("initdb").exists())
+        .collect();
+    found.sort();
+    if let Some((_, path)) = found.pop() {
+        return path;
+    }
+    let output = Command::new("pg_config").arg("--bindir").output();
+    let path = output.ok().map(|o| PathBuf::from(String::from_utf8_lossy(&o.stdout).trim()));
+    path.filter(|path| path.join("initdb").exists())
+        .expect("PostgreSQL's server is not installed: `apt-get install postgresql`")
+}
