@@ -70,10 +70,15 @@ pub fn impure_source_complaints(files: &[SourceFile]) -> Vec<String> {
 ///
 /// A path is looked up from the root, then in `crates/`, then in `crates/<name>/src`, so that
 /// `proxy/path.rs` may be written for `crates/proxy/src/path.rs`.
-pub fn named_file_complaints(page: &SourceFile) -> Vec<String> {
-    let named = page.text.split('`').skip(1).step_by(2).filter(|code| is_path(code));
-    let missing = named.filter(|path| !exists(path));
-    missing.map(|path| format!("{} names `{path}`, which does not exist", page.path)).collect()
+pub fn named_file_complaints(files: &[SourceFile]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for page in files.iter().filter(|file| file.extension() == "md") {
+        let named = page.text.split('`').skip(1).step_by(2).filter(|code| is_path(code));
+        for path in named.filter(|path| !exists(path)) {
+            complaints.push(format!("{} names `{path}`, which does not exist", page.path));
+        }
+    }
+    complaints
 }
 
 fn is_path(code: &str) -> bool {
@@ -117,7 +122,7 @@ mod tests {
         assert_eq!(forbidden_text_complaints(&[good, file("bad.md", &speaks)]).len(), 1);
         let page =
             file("page.md", "`tests/tidy/src/text.rs`, `model/lib.rs`, `tests/none.rs`, `a/b`");
-        assert_eq!(named_file_complaints(&page).len(), 1);
+        assert_eq!(named_file_complaints(&[page]).len(), 1);
     }
 
     #[test]
