@@ -63,7 +63,7 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
             }
             self.signed_record(visit)?;
         }
-        let signed_tree = self.tree.clone();
+        let (signed_tree, signed_log_bytes) = (self.tree.clone(), self.log.offset());
         let (tail_hashes, torn_bytes) = match self.expected.tail {
             Tail::Signed => {
                 self.require_end()?;
@@ -85,6 +85,7 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
             unknown: self.rules.pending().collect(),
             tail_hashes,
             log_bytes: self.log.offset(),
+            signed_log_bytes,
             checkpoints_bytes: self.history.bytes(),
             signed: self.signed,
             tree: self.tree,

@@ -102,6 +102,8 @@ pub struct Verified {
     pub tail_hashes: Vec<Hash>,
     /// Bytes of all whole records in the log.
     pub log_bytes: u64,
+    /// Bytes of the signed records in the log.
+    pub signed_log_bytes: u64,
     /// Bytes of all kept checkpoints up to the signed size.
     pub checkpoints_bytes: u64,
 }
