@@ -7,6 +7,8 @@
 //! Each step takes the value that the step before made, so a command without a durable intent cannot
 //! be forwarded, and a permit can be spent once.
 
+use std::fmt::Write;
+
 use ledger::{Contents, Entry, Payload, Record};
 use model::{AccessEvent, AccessRecord, Command, Commitment, LedgerHead, Parameter, Timestamp};
 use policy::{Allowed, Denied};
@@ -305,5 +307,10 @@ fn parameters_json(parameters: &[Parameter]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        // Writing into a string cannot fail.
+        let _written = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -79,12 +79,15 @@ pub struct Seen<'a, R> {
     pub record: &'a R,
 }
 
+/// Is shown each record and its index.
+type Visitor<'a> = dyn FnMut(u64, &Record) + 'a;
+
 /// Opens a ledger and starts its threads. Shows every record to `visit`, those that begin this run
 /// included.
 pub(crate) fn open(
     options: OpenOptions,
     contents: Contents,
-    visit: &mut dyn FnMut(u64, &Record),
+    visit: &mut Visitor<'_>,
 ) -> Result<(Engine, Opened), JournalError> {
     let vkey = VKey::new(&options.origin, options.key.verifying_key())
         .map_err(|_name| JournalError::Origin(options.origin.clone()))?;
@@ -100,7 +103,7 @@ pub(crate) fn open(
         .map_err(|error| JournalError::verification(&options.dir, error))?;
     let (found, cut_bytes) = (verified.tree.head(), verified.torn_bytes);
     let opened = Opened { found, cut_bytes, unknown: verified.unknown.clone() };
-    let (mut writer, mut sealer) = recover(directory, verified, &options)
+    let Recovered { mut writer, mut sealer } = recover(directory, verified, &options)
         .map_err(|error| JournalError::files("cannot recover the ledger", &options.dir, error))?;
     for record in opening_records(&options, contents, &opened, writer.rules()) {
         let entry = entry(&record)?;
@@ -146,12 +149,18 @@ fn file_bytes(path: &Path) -> io::Result<u64> {
     }
 }
 
+/// A ledger ready to be written to.
+struct Recovered {
+    writer: Writer<GrowingFile>,
+    sealer: Sealer<GrowingFile>,
+}
+
 /// Cuts what a crash left unfinished, and sets up writer and sealer behind it.
 fn recover(
     directory: Directory,
     verified: Verified,
     options: &OpenOptions,
-) -> io::Result<(Writer<GrowingFile>, Sealer<GrowingFile>)> {
+) -> io::Result<Recovered> {
     let open = |file, durable, bytes| GrowingFile::open_cut(directory.file(file), durable, bytes);
     let hashes_bytes = verified.signed.size.saturating_mul(32);
     let log = open(LedgerFile::Log, verified.signed_log_bytes, verified.log_bytes)?;
@@ -169,7 +178,7 @@ fn recover(
         sealed: verified.signed.size,
         directory: Arc::new(directory),
     };
-    Ok((Writer::new(log, shared, verified.rules, verified.tree), sealer))
+    Ok(Recovered { writer: Writer::new(log, shared, verified.rules, verified.tree), sealer })
 }
 
 /// The records that begin a run: its start, then an end for all that an earlier run left open.

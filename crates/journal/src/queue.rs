@@ -13,19 +13,22 @@ pub const QUEUE_RECORDS_MAX: usize = 4096;
 /// Bytes that wait for the writer at most. More than any one record takes.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// Where an answer is awaited.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
+
 /// What the writer is asked to do.
 pub(crate) enum Work {
     /// To write a record.
-    Append(Append),
+    Append(Box<Append>),
     /// To accept no more, once all before is written.
-    Stop(oneshot::Sender<Result<(), JournalError>>),
+    Stop(Reply<()>),
 }
 
 /// A record on its way to the writer.
 pub(crate) struct Append {
     pub(crate) record: Record,
     pub(crate) entry: Entry,
-    pub(crate) reply: oneshot::Sender<Result<u64, JournalError>>,
+    pub(crate) reply: Reply<u64>,
     /// Its share of [`QUEUE_BYTES_MAX`], given back when it is written or refused.
     pub(crate) _share: Option<OwnedSemaphorePermit>,
 }
@@ -73,7 +76,7 @@ impl Queue {
         let share = Some(share.map_err(|_closed| JournalError::Closed)?);
         let (reply, receiver) = oneshot::channel();
         let append = Append { record, entry, reply, _share: share };
-        let sent = self.work.send(Work::Append(append)).await;
+        let sent = self.work.send(Work::Append(Box::new(append))).await;
         sent.map_err(|_closed| JournalError::Closed)?;
         Ok(Ticket { reply: receiver })
     }

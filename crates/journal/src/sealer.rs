@@ -11,10 +11,10 @@ use std::time::Duration;
 use crypto::sign::SigningKey;
 use ledger::{CHECKPOINT_RECORDS, Checkpoint, Hash, Tree};
 use model::LedgerHead;
-use tokio::sync::oneshot;
 
 use crate::JournalError;
 use crate::directory::{Directory, Disk};
+use crate::queue::Reply;
 
 /// How often a checkpoint is signed while records come in.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -107,7 +107,7 @@ pub(crate) struct Sealer<D> {
 }
 
 /// A request to sign a checkpoint now.
-pub(crate) type SealNow = oneshot::Sender<Result<LedgerHead, JournalError>>;
+pub(crate) type SealNow = Reply<LedgerHead>;
 
 impl<D: Disk> Sealer<D> {
     /// Signs checkpoints until nobody is left to ask for one.

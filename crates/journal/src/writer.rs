@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ledger::{Entry, Hash, Record, Rules, Tree};
 use model::{AccessEvent, AccessRecord, CommandRef, FinishedResult, SessionId, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::directory::Disk;
-use crate::queue::{Append, Work};
+use crate::queue::{Append, Reply, Work};
 use crate::sealer::Shared;
 use crate::{JournalError, Outcome};
 
@@ -32,7 +32,7 @@ pub(crate) struct Writer<D> {
 struct Batch {
     bytes: Vec<u8>,
     hashes: Vec<Hash>,
-    replies: Vec<(oneshot::Sender<Result<u64, JournalError>>, u64)>,
+    replies: Vec<(Reply<u64>, u64)>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -61,9 +61,9 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Adds a record to the batch. Returns the reply that a stop waits for.
-    fn take(&mut self, work: Work) -> Option<oneshot::Sender<Result<(), JournalError>>> {
+    fn take(&mut self, work: Work) -> Option<Reply<()>> {
         let Append { record, entry, reply, _share } = match work {
-            Work::Append(append) => append,
+            Work::Append(append) => *append,
             Work::Stop(reply) => return Some(reply),
         };
         match self.add(&record, &entry) {
