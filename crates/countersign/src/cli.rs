@@ -4,7 +4,16 @@ mod completions;
 mod config;
 mod connect_string;
 mod demo;
+mod doctor;
+mod evidence;
 mod failure;
+mod grant;
+mod identity;
+mod log;
+mod records;
+mod session;
+mod show;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use failure::{Exit, Failure};
 
+use crate::admin::Admin;
 use crate::printer::Printer;
 use crate::settings::{self, Settings};
 
@@ -54,8 +64,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check or show the settings
+    /// Name who may come in: the inventory and its tokens
+    Identity(identity::Args),
+    /// Allow what they may do, for a task, for a while
+    Grant(grant::Args),
+    /// See who is connected
+    Session(session::Args),
+    /// Read what was recorded
+    Log(log::Args),
+    /// Check what was recorded, and name the first bad record
+    Verify(verify::Args),
+    /// Check the settings
     Config(config::Args),
+    /// Check settings, state, keys, ledgers, disk and targets
+    Doctor(doctor::Args),
     /// Print the address that a tool connects with
     ConnectString(connect_string::Args),
     /// Print a completion script for a shell
@@ -86,6 +108,15 @@ impl Context {
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         Ok(settings::load(&self.settings_path())?)
     }
+
+    /// The running gateway.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Settings`]: without settings nobody knows where its socket is.
+    pub(crate) fn admin(&self) -> Result<Admin, Failure> {
+        Ok(Admin::new(&self.settings()?.listen.admin_socket))
+    }
 }
 
 /// Runs the command that the arguments name, and says how it ended.
@@ -93,7 +124,13 @@ pub(crate) fn run() -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     let context = Context { printer: Printer::new(json), config };
     let result = match command {
+        Command::Identity(args) => identity::run(&args, &context),
+        Command::Grant(args) => grant::run(&args, &context),
+        Command::Session(args) => session::run(&args, &context),
+        Command::Log(args) => log::run(&args, &context),
+        Command::Verify(args) => verify::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
+        Command::Doctor(args) => doctor::run(&args, &context),
         Command::ConnectString(args) => connect_string::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -3,13 +3,17 @@
 //! This crate is the program: its settings, its command line and the wiring of the gateway. What
 //! the gateway does is in the crates that it wires together.
 
+mod admin;
+mod allow;
 mod cli;
 mod clock;
 mod duration;
 mod keys;
+mod percent;
 mod printer;
 mod settings;
 mod suggest;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use model::{IdentityName, TargetName};
 
 use super::{Context, Exit, Failure};
+use crate::percent;
 use crate::settings::Settings;
 use crate::suggest;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let dsn = format!(
         "postgresql://{}:{}@{host}:{}/{}?sslmode={tls}",
         args.identity,
-        percent_encoded(token.as_deref().unwrap_or(PLACEHOLDER)),
+        percent::encode(token.as_deref().unwrap_or(PLACEHOLDER)),
         address.port(),
         args.target,
     );
@@ -114,27 +115,9 @@ fn host_of(ip: IpAddr) -> String {
     }
 }
 
-/// RFC 3986 section 2.1: all but unreserved characters are encoded.
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_url_would_read_otherwise_is_encoded() {
-        assert_eq!(percent_encoded("cst_aZ0-._~"), "cst_aZ0-._~");
-        assert_eq!(percent_encoded("a@b:c/d?e ü"), "a%40b%3Ac%2Fd%3Fe%20%C3%BC");
-    }
 
     #[test]
     fn the_host_is_one_that_can_be_connected_to() {

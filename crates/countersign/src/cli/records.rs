@@ -1,0 +1,188 @@
+//! Records as lines for people.
+
+use model::{
+    AccessEvent, ControlEvent, FinishedResult, GrantRef, Grant, Redaction, ScopeEntry, SessionEnd, Touch,
+};
+use ledger::Record;
+
+/// When, and what happened, in one line. Holds no payload: statements are not shown here.
+pub(crate) fn line(index: u64, record: &Record) -> String {
+    let (at, what) = match record {
+        Record::Access(record) => (record.at, access(&record.event)),
+        Record::Control(record) => (record.at, control(&record.event, &record.by)),
+    };
+    let at = at.to_string();
+    // To the millisecond: `2026-01-31T12:00:00.123`.
+    let at = at.get(..23).unwrap_or(&at);
+    format!("{index:>7}  {}  {}", at.replace('T', " "), crate::printer::escape(&what))
+}
+
+fn access(event: &AccessEvent) -> String {
+    match event {
+        AccessEvent::EpochStarted { version, found, cut_bytes } => {
+            epoch(version, found.size, *cut_bytes)
+        }
+        AccessEvent::EpochEnded {} => "gateway stopped in order".into(),
+        AccessEvent::Heartbeat { sessions } => format!("alive, {sessions} sessions"),
+        AccessEvent::AuthenticationFailed { claimed, target, peer, reason } => {
+            let claimed = claimed.as_ref().map_or("?", |name| name.as_str());
+            let target = target.as_ref().map_or("?", |name| name.as_str());
+            format!("LOGIN REFUSED  {claimed} on {target} from {peer}: {reason}")
+        }
+        AccessEvent::SessionOpened { session, identity, target, peer, tls, mode, .. } => {
+            let tls = if *tls { "TLS" } else { "no TLS" };
+            format!("{session}  opened by {identity} on {target} from {peer}, {tls}, {mode}")
+        }
+        AccessEvent::SessionClosed { session, commands, reason } => {
+            format!("{session}  closed after {commands} commands: {}", session_end(*reason))
+        }
+        AccessEvent::CancelRequested { session } => format!("{session}  cancel asked for"),
+        AccessEvent::CommandIntended { session, sequence, identity, target, grants, facts, .. } => {
+            let touches = touches(&facts.touches);
+            let what = if touches.is_empty() { "nothing".to_owned() } else { touches };
+            let grants = grant_refs(grants);
+            format!("{session}/{sequence}  ALLOWED {identity} on {target}: {what}{grants}")
+        }
+        AccessEvent::CommandFinished {
+            session, sequence, result, sqlstate, rows, affected, duration_us, redactions, ..
+        } => {
+            let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+            format!(
+                "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {affected} changed, {}{}",
+                finished(*result),
+                duration(*duration_us),
+                hidden(redactions)
+            )
+        }
+        AccessEvent::CommandDenied {
+            session, sequence, identity, target, reason, touches, ..
+        } => {
+            let touched = self::touches(touches);
+            let touched = if touched.is_empty() { touched } else { format!(": {touched}") };
+            format!("{session}/{sequence}  DENIED {identity} on {target}, {reason}{touched}")
+        }
+    }
+}
+
+fn control(event: &ControlEvent, by: &str) -> String {
+    let what = match event {
+        ControlEvent::EpochStarted { version, found, cut_bytes } => {
+            epoch(version, found.size, *cut_bytes)
+        }
+        ControlEvent::EpochEnded {} => "gateway stopped in order".into(),
+        ControlEvent::SettingsLoaded { sha256 } => format!("settings loaded, sha256 {sha256}"),
+        ControlEvent::TargetLoaded { target, address, mode, masks } => {
+            format!("target {target} loaded: {address}, {mode}, {} masked columns", masks.len())
+        }
+        ControlEvent::IdentityCreated { identity, owner, .. } => {
+            format!("identity {identity} created, owner {owner}")
+        }
+        ControlEvent::IdentityDisabled { identity, reason } => {
+            format!("identity {identity} disabled: {reason}")
+        }
+        ControlEvent::IdentityEnabled { identity, reason } => {
+            format!("identity {identity} enabled: {reason}")
+        }
+        ControlEvent::IdentityExpirySet { identity, expires_at } => {
+            format!("identity {identity} ends at {expires_at}")
+        }
+        ControlEvent::CredentialIssued { credential, identity, expires_at, .. } => {
+            format!("{credential} issued to {identity} until {expires_at}")
+        }
+        ControlEvent::CredentialRevoked { credential, reason } => {
+            format!("{credential} revoked: {reason}")
+        }
+        ControlEvent::GrantCreated { grant, .. } => granted(grant),
+        ControlEvent::GrantRevoked { grant, reason } => format!("{grant} revoked: {reason}"),
+    };
+    format!("{what}  (by {by})")
+}
+
+fn epoch(version: &str, size: u64, cut_bytes: u64) -> String {
+    let cut = match cut_bytes {
+        0 => String::new(),
+        bytes => format!(", {bytes} bytes of a torn record cut"),
+    };
+    format!("gateway {version} started, {size} records found{cut}")
+}
+
+fn granted(grant: &Grant) -> String {
+    let scope: Vec<String> = grant.scope.iter().map(scope_entry).collect();
+    format!(
+        "{} for {} on {} until {}, task {}: {}",
+        grant.id,
+        grant.identity,
+        grant.target,
+        grant.expires_at,
+        grant.task,
+        scope.join(" ")
+    )
+}
+
+/// As it is written after `--allow`.
+pub(crate) fn scope_entry(entry: &ScopeEntry) -> String {
+    let actions: Vec<&str> = entry.actions.iter().map(|action| action.name()).collect();
+    let columns: Vec<&str> = entry.columns.iter().map(String::as_str).collect();
+    format!("{}:{}({})", actions.join(","), entry.relation, columns.join(","))
+}
+
+fn touches(touches: &[Touch]) -> String {
+    let one = |touch: &Touch| {
+        let columns: Vec<&str> = touch.columns.iter().map(String::as_str).collect();
+        format!("{} {}({})", touch.action, touch.relation, columns.join(","))
+    };
+    touches.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn grant_refs(grants: &[GrantRef]) -> String {
+    match grants {
+        [] => String::new(),
+        grants => {
+            let ids: Vec<String> = grants.iter().map(|grant| grant.id.to_string()).collect();
+            format!(" under {}", ids.join(","))
+        }
+    }
+}
+
+fn hidden(redactions: &[Redaction]) -> String {
+    let one = |redaction: &Redaction| {
+        let column = &redaction.column;
+        format!("{} {} ×{}", column.column, column.mask, redaction.values)
+    };
+    match redactions {
+        [] => String::new(),
+        redactions => {
+            let all: Vec<String> = redactions.iter().map(one).collect();
+            format!("; masked {}", all.join(", "))
+        }
+    }
+}
+
+fn duration(micros: u64) -> String {
+    let (millis, rest) = (micros.div_euclid(1_000), micros.rem_euclid(1_000));
+    format!("{millis}.{rest:03} ms")
+}
+
+fn finished(result: FinishedResult) -> &'static str {
+    match result {
+        FinishedResult::Completed => "completed",
+        FinishedResult::Suspended => "suspended",
+        FinishedResult::Failed => "FAILED",
+        FinishedResult::Skipped => "skipped",
+        FinishedResult::Cut => "CUT",
+        FinishedResult::Unknown => "UNKNOWN",
+    }
+}
+
+fn session_end(end: SessionEnd) -> &'static str {
+    match end {
+        SessionEnd::Terminated => "the client said goodbye",
+        SessionEnd::ClientLost => "the client's connection broke",
+        SessionEnd::TargetLost => "the target's connection broke",
+        SessionEnd::ProtocolViolation => "the client broke the protocol",
+        SessionEnd::PlanViolation => "the target answered other than planned",
+        SessionEnd::AuthorityEnded => "its identity, credential or grant ended",
+        SessionEnd::TimedOut => "a time limit was reached",
+        SessionEnd::GatewayStopped => "the gateway stopped",
+    }
+}
