@@ -46,12 +46,12 @@ install_packages() {
       "Ask for: apt-get install $*"
   fi
   say "Installing $* ($why)"
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300)
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
   if [ "$APT_UPDATED" = no ]; then
-    as_root "${apt[@]}" update || fail "apt-get update failed: is there a network?"
+    as_root "${apt[@]}" update >/dev/null || fail "apt-get update failed: is there a network?"
     APT_UPDATED=yes
   fi
-  as_root "${apt[@]}" install --no-install-recommends "$@" ||
+  as_root "${apt[@]}" install --no-install-recommends "$@" >/dev/null ||
     fail "$why cannot be installed: apt-get install $* failed, see above."
 }
 
@@ -74,8 +74,8 @@ need_rust() {
   fi
   have curl || install_packages "curl, to fetch rustup," curl ca-certificates
   local installer
-  installer=$(curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs) ||
-    fail "Rust $RUST_NEEDED or newer is needed and https://sh.rustup.rs is not reachable. Install Rust yourself."
+  installer=$(curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh) ||
+    fail "Rust $RUST_NEEDED or newer is needed and https://static.rust-lang.org is not reachable. Install Rust yourself."
   printf '%s\n' "$installer" | sh -s -- -y --no-modify-path --profile minimal \
     --component clippy,rustfmt --default-toolchain "$RUST_INSTALLED" ||
     fail "rustup cannot install Rust $RUST_INSTALLED, see above."
