@@ -184,7 +184,8 @@ impl ClientHandshake {
         if !matches!(self.phase, Phase::Started) {
             return Err(OutOfTurn);
         }
-        write::authentication_sasl(&mut self.output, &[scram::MECHANISM]).map_err(|_| OutOfTurn)?;
+        write::authentication_sasl(&mut self.output, &[scram::MECHANISM])
+            .map_err(|_invalid| OutOfTurn)?;
         self.phase = Phase::FirstAwaited(ServerFirst::new(keys, nonce.text()));
         Ok(())
     }
@@ -248,7 +249,7 @@ impl ClientHandshake {
                 FirstPacket::Startup(startup) => {
                     if let Some((version, options)) = startup.negotiate {
                         write::negotiate_protocol_version(&mut self.output, version, &options)
-                            .map_err(|_| ProtocolError::Unexpected("StartupMessage"))?;
+                            .map_err(|_invalid| ProtocolError::Unexpected("StartupMessage"))?;
                     }
                     self.phase = Phase::Started;
                     return Ok(Some(ClientEvent::Startup(startup.parameters)));
@@ -281,7 +282,7 @@ impl ClientHandshake {
         reader.end()?;
         let (first, server) = server.answer(&message).map_err(malformed("SASLInitialResponse"))?;
         write::authentication_sasl_continue(&mut self.output, first.as_bytes())
-            .map_err(|_| ProtocolError::Unexpected("SASLInitialResponse"))?;
+            .map_err(|_invalid| ProtocolError::Unexpected("SASLInitialResponse"))?;
         self.phase = Phase::LastAwaited(server);
         self.next_last_or_none()
     }

@@ -139,3 +139,9 @@ pub enum WriteError {
     #[error("a list or value is too long for its message")]
     TooLong,
 }
+
+impl From<std::num::TryFromIntError> for WriteError {
+    fn from(_does_not_fit: std::num::TryFromIntError) -> Self {
+        Self::TooLong
+    }
+}

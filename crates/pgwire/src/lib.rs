@@ -36,6 +36,7 @@ mod scram;
 mod startup;
 mod target_handshake;
 mod text;
+mod tls;
 
 pub use backend::{BackendKind, BackendMessage};
 pub use client_handshake::{
@@ -49,6 +50,7 @@ pub use scram::ScramNonce;
 pub use startup::{CancelKey, ProtocolVersion, StartupParameters};
 pub use target_handshake::{
     AuthMethod, TargetError, TargetEvent, TargetHandshake, TargetLogin, TargetPassword,
-    TargetSession, TlsAnswer, WeakPasswords, tls_answer,
+    TargetSession, WeakPasswords,
 };
 pub use text::Text;
+pub use tls::{TlsAnswer, tls_answer};

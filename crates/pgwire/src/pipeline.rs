@@ -18,13 +18,13 @@
 //!                   CommandComplete)*, ErrorResponse?, ReadyForQuery
 //! ```
 //!
-//! An ErrorResponse ends any entry but Sync and Query, and with it all entries up to the next Sync.
+//! An `ErrorResponse` ends any entry but Sync and Query, and with it all entries up to the next Sync.
 //!
 //! **Invariant:** a reply that the protocol does not allow at its place is refused, never given to
 //! another entry: rows of one statement cannot pass under the plan of another.
 //!
 //! **Boundary:** COPY FROM STDIN by the extended protocol is refused, for the target would then
-//! swallow a Sync. So is CopyBoth, which only replication uses.
+//! swallow a Sync. So is `CopyBoth`, which only replication uses.
 //!
 //! Source: PostgreSQL 18 documentation, sections 54.2.2 and 54.2.3.
 
@@ -85,8 +85,8 @@ pub enum Answer<'a, T> {
     /// It answers nothing: a notice, a setting, a notification, or an error that ends the idle
     /// session.
     Unasked,
-    /// It is part of the answer of the oldest entry, which waits for more. An ErrorResponse is part
-    /// of the answer of a Query or a Sync: ReadyForQuery follows.
+    /// It is part of the answer of the oldest entry, which waits for more. An `ErrorResponse` is part
+    /// of the answer of a Query or a Sync: `ReadyForQuery` follows.
     Part {
         /// What the entry is waiting for.
         expected: Expected,
@@ -122,7 +122,7 @@ enum Progress {
     CopyIn,
     /// The data of a COPY TO STDOUT ended.
     CopyEnded,
-    /// A Query or Sync failed: only ReadyForQuery can come.
+    /// A Query or Sync failed: only `ReadyForQuery` can come.
     Failed,
 }
 
@@ -268,6 +268,10 @@ fn is_asynchronous(reply: BackendKind) -> bool {
     )
 }
 
+#[expect(
+    clippy::match_same_arms,
+    reason = "a line per rule of the protocol, in the order of the page"
+)]
 /// The protocol as a table: what a reply does to an entry that has come so far.
 fn step(expected: Expected, progress: Progress, reply: BackendKind) -> Result<Step, ProtocolError> {
     use BackendKind as Reply;

@@ -71,14 +71,15 @@ impl Reader {
         if length == -1 {
             return Ok(None);
         }
-        let length = usize::try_from(length).map_err(|_| self.fault(Fault::NegativeLength))?;
+        let length =
+            usize::try_from(length).map_err(|_invalid| self.fault(Fault::NegativeLength))?;
         self.bytes(length).map(Some)
     }
 
     /// Reads the bytes up to a NUL, and the NUL.
     pub(crate) fn text_bytes(&mut self) -> Result<Bytes, ProtocolError> {
         let length = CStr::from_bytes_until_nul(&self.rest)
-            .map_err(|_| self.fault(Fault::Unterminated))?
+            .map_err(|_invalid| self.fault(Fault::Unterminated))?
             .count_bytes();
         let bytes = self.bytes(length)?;
         self.u8()?;

@@ -72,9 +72,9 @@ pub struct CancelKey {
 }
 
 impl CancelKey {
-    /// Compares with a session's key, in a time that depends on the lengths only.
+    /// Compares with a session's key, the secret in a time that depends on its length only.
     pub fn matches(&self, pid: u32, key: &[u8]) -> bool {
-        crypto::constant_time_eq(&self.key, key) & (self.pid == pid)
+        self.pid == pid && crypto::constant_time_eq(&self.key, key)
     }
 }
 

@@ -292,13 +292,12 @@ impl TargetHandshake {
 
     fn answer_scram(&mut self, client: ClientFirst, message: Bytes) -> Result<Phase, TargetError> {
         let password = self.login.password.as_ref().ok_or(TargetError::PasswordMissing)?;
-        let least = match self.login.weak_passwords {
-            WeakPasswords::Refused => SCRAM_ITERATIONS_MIN,
-            WeakPasswords::Allowed => 1,
+        let iterations = match self.login.weak_passwords {
+            WeakPasswords::Refused => SCRAM_ITERATIONS_MIN..=SCRAM_ITERATIONS_MAX,
+            WeakPasswords::Allowed => 1..=SCRAM_ITERATIONS_MAX,
         };
-        let (last, client) = client
-            .answer(&message, password.0.as_bytes(), least..=SCRAM_ITERATIONS_MAX)
-            .map_err(malformed)?;
+        let (last, client) =
+            client.answer(&message, password.0.as_bytes(), iterations).map_err(malformed)?;
         write::sasl_response(&mut self.output, last.as_bytes())?;
         Ok(Phase::LastSent(client))
     }
@@ -348,35 +347,6 @@ impl fmt::Debug for TargetHandshake {
             Phase::Over => "Over",
         };
         f.debug_struct("TargetHandshake").field("phase", &phase).finish_non_exhaustive()
-    }
-}
-
-/// Answer of a target to an `SSLRequest`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsAnswer {
-    /// Begin TLS.
-    Accepted,
-    /// The target has no TLS.
-    Refused,
-}
-
-/// Reads the answer to [`write::ssl_request`] from all that was received since, or nothing if that is
-/// nothing.
-///
-/// # Errors
-///
-/// [`ProtocolError`] if it is no answer, or if bytes follow it: they came in plaintext, and must not
-/// be taken for what TLS protects.
-pub fn tls_answer(received: &[u8]) -> Result<Option<TlsAnswer>, ProtocolError> {
-    match received {
-        [] => Ok(None),
-        [b'S'] => Ok(Some(TlsAnswer::Accepted)),
-        [b'N'] => Ok(Some(TlsAnswer::Refused)),
-        [b'S' | b'N', ..] => Err(ProtocolError::Malformed {
-            message: "answer to SSLRequest",
-            fault: Fault::SentAhead,
-        }),
-        [other, ..] => Err(ProtocolError::UnknownType(*other)),
     }
 }
 

@@ -89,6 +89,12 @@ impl BackendDecoder {
         self.row_bytes_left > 0
     }
 
+    /// Bytes of the row that began which have not been returned yet. A driver that must stop sending
+    /// rows still owes these to a client that has read the row's beginning.
+    pub fn row_bytes_left(&self) -> usize {
+        self.row_bytes_left
+    }
+
     /// Returns the next event, or nothing until more bytes are received.
     ///
     /// # Errors

@@ -40,17 +40,17 @@ impl ClientFirst {
         password: &[u8],
         iterations: RangeInclusive<u32>,
     ) -> Result<(String, ClientLast), Malformed> {
-        let message = std::str::from_utf8(message).map_err(|_| Malformed)?;
+        let message = std::str::from_utf8(message).map_err(|_invalid| Malformed)?;
         let (nonce, rest) = message.split_once(',').ok_or(Malformed)?;
         let (salt, rounds) = rest.split_once(',').ok_or(Malformed)?;
         let nonce = attribute(nonce, "r=")?;
         let theirs = nonce.strip_prefix(self.nonce.as_str()).ok_or(Malformed)?;
-        let salt = STANDARD.decode(attribute(salt, "s=")?).map_err(|_| Malformed)?;
+        let salt = STANDARD.decode(attribute(salt, "s=")?).map_err(|_invalid| Malformed)?;
         let rounds = attribute(rounds, "i=")?;
         if !is_nonce(theirs) || salt.is_empty() || !rounds.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Malformed);
         }
-        let rounds: NonZeroU32 = rounds.parse().map_err(|_| Malformed)?;
+        let rounds: NonZeroU32 = rounds.parse().map_err(|_invalid| Malformed)?;
         if !iterations.contains(&rounds.get()) {
             return Err(Malformed);
         }
@@ -68,7 +68,7 @@ impl ClientFirst {
 impl ClientLast {
     /// Reads the server's last message. Tells whether the server knows the password, too.
     pub(crate) fn check(self, message: &[u8]) -> Result<bool, Malformed> {
-        let message = std::str::from_utf8(message).map_err(|_| Malformed)?;
+        let message = std::str::from_utf8(message).map_err(|_invalid| Malformed)?;
         let signature = decode_32(attribute(message, "v=")?)?;
         Ok(crypto::constant_time_eq(&signature, &self.signature))
     }

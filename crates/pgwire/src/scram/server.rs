@@ -29,11 +29,10 @@ impl ServerFirst {
     ///
     /// The user in it is ignored, as PostgreSQL does: who logs in stands in the `StartupMessage`.
     pub(crate) fn answer(self, message: &[u8]) -> Result<(String, ServerLast), Malformed> {
-        let message = std::str::from_utf8(message).map_err(|_| Malformed)?;
+        let message = std::str::from_utf8(message).map_err(|_invalid| Malformed)?;
         // `y` says that the client could bind to the channel, but sees that it is not offered.
-        let (header, bare) = match message.split_at_checked(3) {
-            Some((header @ ("n,," | "y,,"), bare)) => (header, bare),
-            Some(_) | None => return Err(Malformed),
+        let Some((header @ ("n,," | "y,,"), bare)) = message.split_at_checked(3) else {
+            return Err(Malformed);
         };
         let (user, nonce) = bare.split_once(',').ok_or(Malformed)?;
         attribute(user, "n=")?;
@@ -54,7 +53,7 @@ impl ServerLast {
     /// Reads the client's last message. Returns the server's if the password is right, and nothing
     /// if it is wrong.
     pub(crate) fn check(self, message: &[u8]) -> Result<Option<String>, Malformed> {
-        let message = std::str::from_utf8(message).map_err(|_| Malformed)?;
+        let message = std::str::from_utf8(message).map_err(|_invalid| Malformed)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Malformed)?;
         let proof = decode_32(proof)?;
         if without_proof != self.expected {

@@ -45,20 +45,18 @@ fn packet(
 ) -> Result<(), WriteError> {
     let start = out.len();
     out.put_u32(0);
-    let written = body(out).and_then(|()| {
-        let length = i32::try_from(out.len().saturating_sub(start));
-        length.map_err(|_| WriteError::TooLong)
-    });
-    match (written, out.get_mut(start..).and_then(<[u8]>::first_chunk_mut)) {
-        (Ok(length), Some(place)) => {
-            *place = length.to_be_bytes();
-            Ok(())
-        }
-        (written, _) => {
-            out.truncate(start);
-            written.and(Err(WriteError::TooLong))
-        }
+    let written = body(out).and_then(|()| fill_in_length(out, start));
+    written.inspect_err(|_| out.truncate(start))
+}
+
+/// Writes the length of the packet that begins at `start` over its first bytes.
+fn fill_in_length(out: &mut BytesMut, start: usize) -> Result<(), WriteError> {
+    let packet = out.get_mut(start..).unwrap_or_default();
+    let length = i32::try_from(packet.len())?;
+    if let Some(place) = packet.first_chunk_mut() {
+        *place = length.to_be_bytes();
     }
+    Ok(())
 }
 
 /// Appends a message that is nothing but a type.
@@ -86,7 +84,7 @@ fn list<T>(
     values: &[T],
     mut put: impl FnMut(&mut BytesMut, &T) -> Result<(), WriteError>,
 ) -> Result<(), WriteError> {
-    out.put_u16(u16::try_from(values.len()).map_err(|_| WriteError::TooLong)?);
+    out.put_u16(u16::try_from(values.len())?);
     values.iter().try_for_each(|value| put(out, value))
 }
 
@@ -96,7 +94,7 @@ fn value(out: &mut BytesMut, value: Option<&[u8]>) -> Result<(), WriteError> {
         out.put_i32(-1);
         return Ok(());
     };
-    out.put_i32(i32::try_from(bytes.len()).map_err(|_| WriteError::TooLong)?);
+    out.put_i32(i32::try_from(bytes.len())?);
     out.put_slice(bytes);
     Ok(())
 }

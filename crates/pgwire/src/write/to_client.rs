@@ -209,7 +209,7 @@ pub fn negotiate_protocol_version(
 ) -> Result<(), WriteError> {
     message(out, b'v', |out| {
         out.put_u32(version);
-        out.put_u32(u32::try_from(options.len()).map_err(|_| WriteError::TooLong)?);
+        out.put_u32(u32::try_from(options.len())?);
         options.iter().try_for_each(|option| text(out, option.as_ref()))
     })
 }

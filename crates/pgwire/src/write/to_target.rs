@@ -184,7 +184,7 @@ pub fn describe(out: &mut BytesMut, named: Named, name: &str) -> Result<(), Writ
 ///
 /// [`WriteError`] if the name holds a NUL, or `rows_max` is beyond a signed 32-bit number.
 pub fn execute(out: &mut BytesMut, portal: &str, rows_max: u32) -> Result<(), WriteError> {
-    let rows_max = i32::try_from(rows_max).map_err(|_| WriteError::TooLong)?;
+    let rows_max = i32::try_from(rows_max)?;
     message(out, b'E', |out| {
         text(out, portal)?;
         out.put_i32(rows_max);
@@ -245,7 +245,11 @@ pub fn copy_fail(out: &mut BytesMut, reason: &str) -> Result<(), WriteError> {
     message(out, b'f', |out| text(out, reason))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "`list` takes writers that may fail")]
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form of the writers that `list` takes"
+)]
 fn put_format(out: &mut BytesMut, format: &Format) -> Result<(), WriteError> {
     out.put_u16(format.code());
     Ok(())
