@@ -24,8 +24,17 @@
     clippy::disallowed_methods,
     clippy::unwrap_in_result,
     clippy::zombie_processes,
+    clippy::print_stdout,
     reason = "a test bench fails by panicking, and measures the time that the tests are about"
 )]
+
+/// Prints a line for whoever reads the test's output: measured times, counts.
+#[macro_export]
+macro_rules! say {
+    ($($argument:tt)*) => {
+        $crate::say_line(&format!($($argument)*))
+    };
+}
 
 pub mod certificate;
 pub mod corpus;
@@ -46,3 +55,8 @@ pub use gateway::{Gateway, Settings, Target};
 pub use postgres::{Cluster, Database};
 pub use wire::{Login, Wire};
 pub use wire_answer::{Answer, Message, SqlError};
+
+/// Prints a line; see [`say!`].
+pub fn say_line(line: &str) {
+    println!("{line}");
+}

@@ -83,7 +83,7 @@ fn without_a_gateway_most_attacks_leak_and_the_controls_work() {
             leaking.insert(item.id.clone());
         }
     }
-    println!("{report}; {} items leak", leaking.len());
+    e2e::say!("{report}; {} items leak", leaking.len());
     let controls: Vec<_> = leaking.iter().filter(|id| id.starts_with("sql.control")).collect();
     assert!(controls.is_empty(), "{controls:?}");
     assert!(leaking.len() > 200, "only {} attacks leak: {leaking:?}", leaking.len());
