@@ -1,6 +1,5 @@
 //! The test bench against PostgreSQL without a gateway: what it reports must be true.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
