@@ -7,7 +7,7 @@
 //! | [`TargetHandshake`] | start and log-in at a target, as the client |
 //! | [`BackendDecoder`] | bytes of a target → rows in chunks, and [`BackendMessage`] |
 //! | [`pipeline::ReplyQueue`] | which reply of a target answers which forwarded message |
-//! | [`write`] | every message that the gateway itself sends |
+//! | [`mod@write`] | every message that the gateway itself sends |
 //!
 //! **Boundary:** no sockets, no clock, no random source: bytes in, values and bytes out. No session
 //! state either: which statements and portals there are is the proxy's to know.

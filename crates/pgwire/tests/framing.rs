@@ -1,6 +1,12 @@
 //! Whatever arrives, in whatever pieces: the same events, no panic, no secret in `Debug`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::type_complexity,
+    clippy::format_push_string,
+    reason = "tests, and their helpers and tables"
+)]
 
 use bytes::BytesMut;
 use pgwire::limits::{BACKEND_MESSAGE_BYTES_MAX, BACKEND_ROW_BYTES_MAX};

@@ -1,7 +1,13 @@
 //! Frames that attack a gateway which reads them otherwise than PostgreSQL does. Each is refused,
 //! and the decoder stays refused.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::type_complexity,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests, and their helpers and tables"
+)]
 
 use pgwire::limits::{FRONTEND_MESSAGE_BYTES_MAX, FRONTEND_SMALL_MESSAGE_BYTES_MAX};
 use pgwire::{Fault, FrontendDecoder, FrontendMessage, ProtocolError};
@@ -22,8 +28,8 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes(), body].concat()
 }
 
-fn malformed(message: &'static str, fault: Fault) -> Option<ProtocolError> {
-    Some(ProtocolError::Malformed { message, fault })
+fn malformed(message: &'static str, fault: Fault) -> ProtocolError {
+    ProtocolError::Malformed { message, fault }
 }
 
 const TWO_QUERIES: &[u8] =
@@ -37,11 +43,11 @@ fn attacks_on_framing_are_refused() {
         |length| ProtocolError::LengthTooLarge { length, limit: FRONTEND_MESSAGE_BYTES_MAX };
     let trailing_parse = b"\0SELECT id FROM billing.customers WHERE id=1\0\0\0EXTRA";
     #[rustfmt::skip]
-    let cases: &[(&str, Vec<u8>, Option<ProtocolError>)] = &[
-        ("len0",            b"Q\0\0\0\0".to_vec(),                               Some(small(0))),
-        ("len3",            b"Q\0\0\0\x03".to_vec(),                             Some(small(3))),
-        ("neg",             b"Q\xff\xff\xff\xff".to_vec(),                       Some(large(u32::MAX))),
-        ("over1g",          b"Q\x40\0\0\x01".to_vec(),                           Some(large(0x4000_0001))),
+    let cases: &[(&str, Vec<u8>, ProtocolError)] = &[
+        ("len0",            b"Q\0\0\0\0".to_vec(),                               small(0)),
+        ("len3",            b"Q\0\0\0\x03".to_vec(),                             small(3)),
+        ("neg",             b"Q\xff\xff\xff\xff".to_vec(),                       large(u32::MAX)),
+        ("over1g",          b"Q\x40\0\0\x01".to_vec(),                           large(0x4000_0001)),
         ("q_inner_nul",     message(b'Q', TWO_QUERIES),                          malformed("Query", Trailing)),
         ("q_unterminated",  message(b'Q', b"SELECT 1"),                          malformed("Query", Fault::Unterminated)),
         ("q_not_utf8",      message(b'Q', b"SELECT '\xff'\0"),                   malformed("Query", Fault::NotUtf8)),
@@ -66,13 +72,13 @@ fn attacks_on_framing_are_refused() {
         ("terminate_body",  message(b'X', b"\0"),                                malformed("Terminate", Trailing)),
         ("copydone_body",   message(b'c', b"\0"),                                malformed("CopyDone", Trailing)),
         ("copyfail_nul",    message(b'f', b"a\0b\0"),                            malformed("CopyFail", Trailing)),
-        ("unknown_type",    message(b'z', b""),                                  Some(ProtocolError::UnknownType(b'z'))),
-        ("server_type",     message(b'T', b"\0\0"),                              Some(ProtocolError::UnknownType(b'T'))),
-        ("second_startup",  b"\0\0\0\x08\0\x03\0\0".to_vec(),                    Some(ProtocolError::UnknownType(0))),
+        ("unknown_type",    message(b'z', b""),                                  ProtocolError::UnknownType(b'z')),
+        ("server_type",     message(b'T', b"\0\0"),                              ProtocolError::UnknownType(b'T')),
+        ("second_startup",  b"\0\0\0\x08\0\x03\0\0".to_vec(),                    ProtocolError::UnknownType(0)),
     ];
     for (name, bytes, expected) in cases {
-        assert_eq!(read(bytes).err(), *expected, "{name}");
-        assert_eq!(expected.unwrap().sqlstate(), "08P01", "{name}");
+        assert_eq!(read(bytes).unwrap_err(), *expected, "{name}");
+        assert_eq!(expected.sqlstate(), "08P01", "{name}");
     }
 }
 

@@ -1,6 +1,13 @@
 //! Replies find the messages that they answer.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::type_complexity,
+    clippy::indexing_slicing,
+    reason = "tests, and their helpers and tables"
+)]
+
+use std::collections::VecDeque;
 
 use pgwire::limits::PENDING_REPLIES_MAX;
 use pgwire::pipeline::{Answer, Entry, Expected, Pushed, ReplyQueue};
@@ -38,7 +45,8 @@ fn meanings(queue: &mut ReplyQueue<usize>, replies: &[BackendKind]) -> Vec<Strin
 
 #[test]
 fn each_reply_answers_the_oldest_entry() {
-    let extended = [E::Parse, E::DescribeStatement, E::Bind, E::DescribePortal, E::Execute, E::Sync];
+    let extended =
+        [E::Parse, E::DescribeStatement, E::Bind, E::DescribePortal, E::Execute, E::Sync];
     #[rustfmt::skip]
     let cases: &[(&[Expected], &[BackendKind], &[&str])] = &[
         (&extended,
@@ -239,7 +247,13 @@ impl Target {
 
 fn message() -> impl Strategy<Value = Expected> {
     prop::sample::select(vec![
-        E::Parse, E::Bind, E::DescribeStatement, E::DescribePortal, E::Execute, E::Close, E::Sync,
+        E::Parse,
+        E::Bind,
+        E::DescribeStatement,
+        E::DescribePortal,
+        E::Execute,
+        E::Close,
+        E::Sync,
         E::Query,
     ])
 }
@@ -254,7 +268,7 @@ proptest! {
         ahead in 1..10_usize,
     ) {
         let mut target = Target { skipping: false };
-        let mut replies: std::collections::VecDeque<(usize, BackendKind)> = Default::default();
+        let mut replies: VecDeque<(usize, BackendKind)> = VecDeque::new();
         let mut skipped_by_target = Vec::new();
         let mut queue = ReplyQueue::new();
         let mut left = Vec::new();

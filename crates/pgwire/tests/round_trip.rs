@@ -1,13 +1,15 @@
 //! What `write` writes, the decoders read back as the same values.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests, and their helpers and tables")]
+
+use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use pgwire::limits::{BIND_PARAMETERS_MAX, ERROR_TEXT_BYTES_MAX, ROW_COLUMNS_MAX};
 use pgwire::write::{self, BindFields, Column, ErrorFields, Severity};
 use pgwire::{
     BackendDecoder, BackendEvent, BackendMessage, Format, FrontendDecoder, FrontendMessage, Named,
-    TransactionStatus, WriteError,
+    Text, TransactionStatus, WriteError,
 };
 use proptest::prelude::*;
 
@@ -80,8 +82,8 @@ proptest! {
         prop_assert_eq!(bind.portal.as_str(), &portal);
         prop_assert_eq!(bind.statement.as_str(), &statement);
         for index in 0..values.len() {
-            let expected = one_format.unwrap_or_else(|| parameter_formats[index]);
-            prop_assert_eq!(bind.parameter_format(index), expected);
+            let expected = one_format.or(parameter_formats.get(index).copied());
+            prop_assert_eq!(Some(bind.parameter_format(index)), expected);
         }
         prop_assert_eq!(&bind.parameter_formats, &parameter_formats);
         let expected: Vec<_> = values.into_iter().map(|value| value.map(Bytes::from)).collect();
@@ -176,9 +178,9 @@ proptest! {
         prop_assert!(report.is_fatal());
         prop_assert_eq!(report.sqlstate(), Some(&*sqlstate));
         prop_assert_eq!(report.message(), clean(&message));
-        prop_assert_eq!(report.field(b'D').map(|d| d.into_owned()), detail.map(|d| clean(&d)));
-        prop_assert_eq!(report.field(b'H').map(|h| h.into_owned()), hint.map(|h| clean(&h)));
-        prop_assert_eq!(report.field(b'P').map(|p| p.into_owned()), position.map(|p| p.to_string()));
+        prop_assert_eq!(report.field(b'D').map(Cow::into_owned), detail.map(|d| clean(&d)));
+        prop_assert_eq!(report.field(b'H').map(Cow::into_owned), hint.map(|h| clean(&h)));
+        prop_assert_eq!(report.field(b'P').map(Cow::into_owned), position.map(|p| p.to_string()));
     }
 
     #[test]
@@ -201,7 +203,7 @@ proptest! {
         let mut out = BytesMut::new();
         write::negotiate_protocol_version(&mut out, version, &options).unwrap();
         let BackendMessage::NegotiateProtocolVersion(read) = from_target(&out) else { panic!("it") };
-        let read_options: Vec<&str> = read.options.iter().map(|option| option.as_str()).collect();
+        let read_options: Vec<&str> = read.options.iter().map(Text::as_str).collect();
         prop_assert_eq!((read.version, read_options), (version, options.iter().map(|o| &**o).collect()));
 
         let mut out = BytesMut::new();
@@ -304,7 +306,7 @@ fn a_result_holds_as_many_columns_as_a_table_can() {
         format: Format::Text,
     };
     let mut out = BytesMut::new();
-    write::row_description(&mut out, &[column; ROW_COLUMNS_MAX]).unwrap();
+    write::row_description(&mut out, &vec![column; ROW_COLUMNS_MAX]).unwrap();
     let BackendMessage::RowDescription(read) = from_target(&out) else { panic!("it") };
     assert_eq!(read.fields.len(), ROW_COLUMNS_MAX);
 }
