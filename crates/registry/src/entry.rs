@@ -6,7 +6,7 @@ use model::{
 };
 
 /// When, by whom and why something ended or changed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ended {
     /// When.
     pub at: Timestamp,

@@ -1,0 +1,94 @@
+//! What a grant shall cover, checked against the target's catalog and written out in full.
+//!
+//! **Invariant:** a scope on record names columns that the relation had when the grant was made. A
+//! column added later is not covered.
+
+use std::collections::BTreeSet;
+
+use model::{RelationName, Scope, ScopeEntry, TargetName};
+
+use crate::grants::{NewScopeLine, SCOPE_LINES_MAX};
+use crate::{DirectoryError, TargetDirectory};
+
+/// Writes out a scope.
+///
+/// # Errors
+///
+/// Every mistake, as a sentence each.
+pub(crate) async fn expand(
+    targets: &dyn TargetDirectory,
+    target: &TargetName,
+    wanted: &[NewScopeLine],
+) -> Result<Scope, Vec<String>> {
+    if wanted.is_empty() {
+        return Err(vec!["the scope is empty: say which actions on which relation".into()]);
+    }
+    if wanted.len() > SCOPE_LINES_MAX {
+        return Err(vec![format!("the scope has more than {SCOPE_LINES_MAX} lines")]);
+    }
+    let (mut scope, mut faults) = (Scope::new(), Vec::new());
+    for line in wanted {
+        match targets.columns(target, &line.relation).await {
+            Ok(existing) => match expand_line(line, existing) {
+                Ok(entry) => scope.push(entry),
+                Err(more) => faults.extend(more),
+            },
+            Err(error @ DirectoryError::UnknownRelation(_)) => faults.push(error.to_string()),
+            // The other lines would only say the same again.
+            Err(
+                error @ (DirectoryError::UnknownTarget(_) | DirectoryError::Unavailable { .. }),
+            ) => {
+                faults.push(with_known_targets(&error, targets));
+                break;
+            }
+        }
+    }
+    if faults.is_empty() { Ok(scope) } else { Err(faults) }
+}
+
+fn expand_line(line: &NewScopeLine, existing: Vec<String>) -> Result<ScopeEntry, Vec<String>> {
+    let NewScopeLine { relation, actions, columns } = line;
+    let mut faults = Vec::new();
+    if actions.is_empty() {
+        faults.push(format!("no action is named for `{relation}`"));
+    }
+    let existing: BTreeSet<String> = existing.into_iter().collect();
+    let columns = match columns {
+        None => existing,
+        Some(named) => {
+            if named.is_empty() {
+                faults.push(format!(
+                    "no column of `{relation}` is named; leave the list out for all of them"
+                ));
+            }
+            let unknown: Vec<&str> = named.difference(&existing).map(String::as_str).collect();
+            if !unknown.is_empty() {
+                faults.push(unknown_columns(relation, &unknown));
+            }
+            named.clone()
+        }
+    };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(ScopeEntry { relation: relation.clone(), actions: actions.clone(), columns })
+}
+
+fn unknown_columns(relation: &RelationName, unknown: &[&str]) -> String {
+    let list = unknown.join("`, `");
+    let plural = if unknown.len() == 1 { "" } else { "s" };
+    format!("`{relation}` has no column{plural} `{list}`")
+}
+
+fn with_known_targets(error: &DirectoryError, targets: &dyn TargetDirectory) -> String {
+    match error {
+        DirectoryError::UnknownTarget(_) => {
+            let known: Vec<String> =
+                targets.describe().into_iter().map(|target| target.name.to_string()).collect();
+            format!("{error}; it names {}", known.join(", "))
+        }
+        DirectoryError::UnknownRelation(_) | DirectoryError::Unavailable { .. } => {
+            error.to_string()
+        }
+    }
+}
