@@ -18,11 +18,11 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use api::client::{Client, ClientError};
 use clap::{Parser, Subcommand};
 
 pub(crate) use failure::{Exit, Failure};
 
-use crate::admin::Admin;
 use crate::printer::Printer;
 use crate::settings::{self, Settings};
 
@@ -74,6 +74,8 @@ enum Command {
     Log(log::Args),
     /// Check what was recorded, and name the first bad record
     Verify(verify::Args),
+    /// Write the evidence package of a window, for an assessor
+    Evidence(evidence::Args),
     /// Check the settings
     Config(config::Args),
     /// Check settings, state, keys, ledgers, disk and targets
@@ -109,13 +111,19 @@ impl Context {
         Ok(settings::load(&self.settings_path())?)
     }
 
-    /// The running gateway.
+    /// Asks the running gateway something.
     ///
     /// # Errors
     ///
-    /// [`Failure::Settings`]: without settings nobody knows where its socket is.
-    pub(crate) fn admin(&self) -> Result<Admin, Failure> {
-        Ok(Admin::new(&self.settings()?.listen.admin_socket))
+    /// [`Failure::Settings`], because only the settings say where its socket is; then what the
+    /// gateway says, or that it cannot be reached.
+    pub(crate) fn ask<T>(
+        &self,
+        call: impl AsyncFnOnce(&Client) -> Result<T, ClientError>,
+    ) -> Result<T, Failure> {
+        let client = Client::new(&self.settings()?.listen.admin_socket);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(runtime.map_err(Failure::failed)?.block_on(call(&client))?)
     }
 }
 
@@ -129,6 +137,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Session(args) => session::run(&args, &context),
         Command::Log(args) => log::run(&args, &context),
         Command::Verify(args) => verify::run(&args, &context),
+        Command::Evidence(args) => evidence::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
         Command::Doctor(args) => doctor::run(&args, &context),
         Command::ConnectString(args) => connect_string::run(&args, &context),

@@ -3,7 +3,6 @@
 //! This crate is the program: its settings, its command line and the wiring of the gateway. What
 //! the gateway does is in the crates that it wires together.
 
-mod admin;
 mod allow;
 mod cli;
 mod clock;

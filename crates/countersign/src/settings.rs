@@ -56,6 +56,8 @@ pub(crate) struct Listen {
     pub(crate) postgres: SocketAddr,
     /// For administrators.
     pub(crate) admin_socket: PathBuf,
+    /// Users who may use it, besides root and the gateway's own.
+    pub(crate) admin_uids: Vec<u32>,
     /// Certificate and private key (PEM files) for clients' connections.
     pub(crate) tls: Option<ListenTls>,
 }
@@ -224,6 +226,8 @@ fn read_listen(
         address
     });
     let socket = section.take("admin_socket").map(|field| field.text(problems));
+    let uids = section.take("admin_uids");
+    let uids = uids.map_or(Some(Vec::new()), |f| f.integers(0..=u64::from(u32::MAX), problems));
     let certificate = section.take("tls_certificate").map(|field| field.text(problems));
     let private_key = section.take("tls_private_key").map(|field| field.text(problems));
     let plaintext = section.take("allow_plaintext");
@@ -261,7 +265,8 @@ fn read_listen(
         let fix = format!("Set admin_socket to a path of at most {SOCKET_PATH_BYTES_MAX} bytes");
         problems.add(&place, what, fix);
     }
-    Some(Listen { postgres: address, admin_socket, tls })
+    let admin_uids = uids?.into_iter().filter_map(|uid| u32::try_from(uid).ok()).collect();
+    Some(Listen { postgres: address, admin_socket, admin_uids, tls })
 }
 
 fn read_targets(field: Field<'_>, base: &Path, problems: &mut Problems) -> Vec<Target> {

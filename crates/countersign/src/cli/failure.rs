@@ -1,8 +1,10 @@
 //! How a command ends: its exit code, and the one error type of the command line.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
+
+use api::client::ClientError;
+use journal::JournalError;
 
 use crate::settings::SettingsError;
 
@@ -53,20 +55,33 @@ pub(crate) enum Failure {
     /// Something on this machine went wrong.
     #[error("{0}")]
     Failed(String),
-    /// Nobody answers on the admin socket.
-    #[error(
-        "the gateway cannot be reached at {socket}: {reason}\n\
-         is it running (`countersign serve`), with the same settings file, and may you use its socket?"
-    )]
-    Unreachable {
-        /// Where it should listen.
-        socket: PathBuf,
-        /// What happened instead.
-        reason: String,
-    },
+    /// Nobody answers on the admin socket, or not as it should be.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A ledger is not what was signed.
+    #[error("{0}")]
+    Damaged(String),
     /// The result cannot be printed.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused { code, message, .. } => Self::Refused { code, message },
+            ClientError::NotRunning { .. }
+            | ClientError::NoAccess { .. }
+            | ClientError::Broken { .. } => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let text = error.to_string();
+        if let JournalError::Damaged { .. } = error { Self::Damaged(text) } else { Self::Failed(text) }
+    }
 }
 
 impl Failure {
@@ -80,7 +95,8 @@ impl Failure {
         match self {
             Self::Settings(_) | Self::Usage(_) => Exit::Usage,
             Self::Refused { .. } | Self::Failed(_) | Self::Output(_) => Exit::Failed,
-            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Unreachable(_) => Exit::Unreachable,
+            Self::Damaged(_) => Exit::Fault,
         }
     }
 
@@ -91,7 +107,8 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Refused { code, .. } => code,
             Self::Failed(_) => "failed",
-            Self::Unreachable { .. } => "unreachable",
+            Self::Unreachable(_) => "unreachable",
+            Self::Damaged(_) => "damaged",
             Self::Output(_) => "output",
         }
     }
@@ -104,7 +121,8 @@ impl Failure {
             | Self::Usage(_)
             | Self::Refused { .. }
             | Self::Failed(_)
-            | Self::Unreachable { .. } => false,
+            | Self::Unreachable(_)
+            | Self::Damaged(_) => false,
         }
     }
 }

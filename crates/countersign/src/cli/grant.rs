@@ -1,11 +1,11 @@
 //! `countersign grant …`: time-boxed permission for a task.
 
-use model::{GrantId, IdentityName, TargetName, Timestamp};
-use serde_json::{Value, json};
+use api::grants::{GrantFilter, NewGrant, NewScopeLine, ShownGrant};
+use model::{GrantId, IdentityName, Limits, TargetName, Timestamp};
 
-use super::show::{cell, document, plain, time};
+use super::records::scope_entry;
+use super::show::{document, name, time};
 use super::{Context, Exit, Failure};
-use crate::admin::Admin;
 use crate::allow::Allow;
 use crate::clock;
 use crate::duration::Length;
@@ -36,8 +36,11 @@ added later is not covered.")]
     /// List grants
     List {
         /// Only this identity's
-        #[arg(long)]
+        #[arg(long, value_name = "NAME")]
         identity: Option<IdentityName>,
+        /// Only those on this target
+        #[arg(long, value_name = "NAME")]
+        target: Option<TargetName>,
         /// Only those that can be used now
         #[arg(long)]
         live: bool,
@@ -92,98 +95,81 @@ struct Create {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let admin = context.admin()?;
+    let printer = &context.printer;
     match &args.command {
-        Command::Create(create) => self::create(create, &admin, context),
-        Command::List { identity, live } => list(identity.as_ref(), *live, &admin, context),
+        Command::Create(args) => create(args, context)?,
+        Command::List { identity, target, live } => {
+            let (identity, target) = (identity.clone(), target.clone());
+            list(&GrantFilter { identity, target, live: *live }, context)?;
+        }
         Command::Show { id } => {
-            let grant: Value = admin.get(&format!("/v1/grants/{id}"))?;
-            context.printer.result(&grant, document)?;
-            Ok(Exit::Done)
+            printer.result(&context.ask(async |gw| gw.grant(*id).await)?, document)?;
         }
         Command::Revoke { id, reason } => {
-            let body = json!({ "reason": reason });
-            let answer: Value = admin.post(&format!("/v1/grants/{id}/revoke"), &body)?;
-            context.printer.result(&answer, document)?;
-            Ok(Exit::Done)
+            let answer = context.ask(async |gw| gw.revoke_grant(*id, reason).await)?;
+            printer.result(&answer, document)?;
         }
     }
-}
-
-fn create(args: &Create, admin: &Admin, context: &Context) -> Result<Exit, Failure> {
-    let not_before = args.not_before.unwrap_or_else(clock::now);
-    let scope: Vec<Value> = args
-        .allow
-        .iter()
-        .map(|allow| {
-            json!({
-                "relation": allow.relation, "actions": allow.actions, "columns": allow.columns,
-            })
-        })
-        .collect();
-    let body = json!({
-        "identity": args.identity,
-        "target": args.target,
-        "scope": scope,
-        "not_before": not_before,
-        "expires_at": not_before.saturating_add(args.length.0),
-        "limits": { "commands": args.max_commands, "rows": args.max_rows },
-        "task": args.task,
-        "purpose": args.purpose,
-        "on_behalf_of": args.on_behalf_of,
-    });
-    let grant: Value = admin.post("/v1/grants", &body)?;
-    context.printer.result(&grant, document)?;
     Ok(Exit::Done)
 }
 
-fn list(
-    identity: Option<&IdentityName>,
-    live: bool,
-    admin: &Admin,
-    context: &Context,
-) -> Result<Exit, Failure> {
-    let mut path = format!("/v1/grants?live={live}");
-    if let Some(identity) = identity {
-        path.push_str(&format!("&identity={identity}"));
-    }
-    let grants: Value = admin.get(&path)?;
+fn create(args: &Create, context: &Context) -> Result<(), Failure> {
+    let begin = args.not_before.unwrap_or_else(clock::now);
+    let line = |allow: &Allow| NewScopeLine {
+        relation: allow.relation.clone(),
+        actions: allow.actions.clone(),
+        columns: allow.columns.clone(),
+    };
+    let new = NewGrant {
+        identity: args.identity.clone(),
+        target: args.target.clone(),
+        scope: args.allow.iter().map(line).collect(),
+        not_before: args.not_before,
+        expires_at: begin.saturating_add(args.length.0),
+        limits: Limits { commands: args.max_commands, rows: args.max_rows },
+        task: args.task.clone(),
+        purpose: args.purpose.clone(),
+        on_behalf_of: args.on_behalf_of.clone(),
+    };
+    let grant = context.ask(async |gw| gw.create_grant(&new).await)?;
+    context.printer.result(&grant, document)?;
+    Ok(())
+}
+
+fn list(filter: &GrantFilter, context: &Context) -> Result<(), Failure> {
+    let grants = context.ask(async |gw| gw.grants(filter).await)?;
     context.printer.result(&grants, |grants| {
-        let headings =
-            ["ID", "IDENTITY", "TARGET", "STATE", "UNTIL", "TASK", "USED", "SCOPE"];
+        let headings = ["ID", "IDENTITY", "TARGET", "STATE", "UNTIL", "TASK", "USED", "SCOPE"];
         let mut table = Table::new(&headings);
-        for grant in grants.as_array().into_iter().flatten() {
-            let scope = grant.get("scope").and_then(Value::as_array).into_iter().flatten();
-            let scope: Vec<String> = scope
-                .map(|entry| {
-                    format!("{}:{}({})", cell(entry, "actions"), cell(entry, "relation"), cell(entry, "columns"))
-                })
-                .collect();
+        for shown in grants {
+            let grant = &shown.grant;
+            let scope: Vec<String> = grant.scope.iter().map(scope_entry).collect();
             table.row([
-                cell(grant, "id"),
-                cell(grant, "identity"),
-                cell(grant, "target"),
-                cell(grant, "state"),
-                time(grant, "expires_at"),
-                cell(grant, "task"),
-                used(grant),
+                grant.id.to_string(),
+                grant.identity.to_string(),
+                grant.target.to_string(),
+                name(&shown.state),
+                time(grant.expires_at),
+                grant.task.clone(),
+                used(shown),
                 scope.join(" "),
             ]);
         }
         table.render("no such grants; make one with: countersign grant create --help")
     })?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// Commands and rows, each with its limit if it has one: `3/20 commands, 15 rows`.
-fn used(grant: &Value) -> String {
-    let part = |name: &str| {
-        let used = grant.get("usage").and_then(|usage| usage.get(name)).map_or_else(|| "0".into(), plain);
-        let limit = grant.get("limits").and_then(|limits| limits.get(name));
-        match limit {
-            Some(limit) if !limit.is_null() => format!("{used}/{} {name}", plain(limit)),
-            Some(_) | None => format!("{used} {name}"),
-        }
+fn used(shown: &ShownGrant) -> String {
+    let part = |used: u64, limit: Option<u64>, noun: &str| match limit {
+        Some(limit) => format!("{used}/{limit} {noun}"),
+        None => format!("{used} {noun}"),
     };
-    format!("{}, {}", part("commands"), part("rows"))
+    let (usage, limits) = (&shown.usage, &shown.grant.limits);
+    format!(
+        "{}, {}",
+        part(usage.commands, limits.commands, "commands"),
+        part(usage.rows, limits.rows, "rows")
+    )
 }

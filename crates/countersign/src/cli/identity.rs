@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use model::{CredentialId, IdentityName, Timestamp};
-use serde_json::{Value, json};
+use api::identities::NewIdentity;
+use api::tokens::NewToken;
+use model::{CredentialId, IdentityKind, IdentityName, Timestamp};
 
-use super::show::{cell, document, time};
+use super::show::{document, name, time};
 use super::{Context, Exit, Failure};
-use crate::admin::Admin;
 use crate::clock;
 use crate::duration::Length;
 use crate::printer::Table;
@@ -70,8 +70,7 @@ struct Create {
     expires_in: Option<Length>,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Kind {
     Workload,
     Person,
@@ -110,78 +109,74 @@ Example:
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let admin = context.admin()?;
+    let printer = &context.printer;
     match &args.command {
-        Command::Create(create) => self::create(create, &admin, context),
-        Command::List => list(&admin, context),
+        Command::Create(args) => create(args, context)?,
+        Command::List => list(context)?,
         Command::Show { name } => {
-            let identity: Value = admin.get(&format!("/v1/identities/{name}"))?;
-            context.printer.result(&identity, document)?;
-            Ok(Exit::Done)
+            printer.result(&context.ask(async |gw| gw.identity(name).await)?, document)?;
         }
         Command::Disable(WithReason { what, reason }) => {
-            change(&admin, context, &format!("/v1/identities/{what}/disable"), &json!({ "reason": reason }))
+            let answer = context.ask(async |gw| gw.disable_identity(what, reason).await)?;
+            printer.result(&answer, document)?;
         }
         Command::Enable(WithReason { what, reason }) => {
-            change(&admin, context, &format!("/v1/identities/{what}/enable"), &json!({ "reason": reason }))
+            let answer = context.ask(async |gw| gw.enable_identity(what, reason).await)?;
+            printer.result(&answer, document)?;
         }
         Command::Expire { name, at } => {
-            change(&admin, context, &format!("/v1/identities/{name}/expire"), &json!({ "expires_at": at }))
+            let answer = context.ask(async |gw| gw.expire_identity(name, *at).await)?;
+            printer.result(&answer, document)?;
         }
         Command::Token { command: Token::Issue { name, lifetime } } => {
-            issue(name, *lifetime, &admin, context)
+            let new = NewToken { lifetime_s: Some(lifetime.0.as_secs()) };
+            let issued = context.ask(async |gw| gw.issue_token(name, new).await)?;
+            printer.result(&issued, document)?;
+            printer.remark("the token is shown this once; only its verifier is kept")?;
         }
         Command::Token { command: Token::Revoke(WithReason { what, reason }) } => {
-            change(&admin, context, &format!("/v1/credentials/{what}/revoke"), &json!({ "reason": reason }))
+            let answer = context.ask(async |gw| gw.revoke_credential(*what, reason).await)?;
+            printer.result(&answer, document)?;
         }
     }
-}
-
-fn create(args: &Create, admin: &Admin, context: &Context) -> Result<Exit, Failure> {
-    let Create { name, kind, owner, expires_in } = args;
-    let expires_at = expires_in.map(|length| clock::now().saturating_add(length.0));
-    let body = json!({ "name": name, "kind": kind, "owner": owner, "expires_at": expires_at });
-    let identity: Value = admin.post("/v1/identities", &body)?;
-    context.printer.result(&identity, document)?;
-    context.printer.remark(&format!(
-        "it has no token yet; issue one with: countersign identity token issue {name}"
-    ))?;
     Ok(Exit::Done)
 }
 
-fn list(admin: &Admin, context: &Context) -> Result<Exit, Failure> {
-    let identities: Value = admin.get("/v1/identities")?;
+fn create(args: &Create, context: &Context) -> Result<(), Failure> {
+    let new = NewIdentity {
+        name: args.name.clone(),
+        kind: match args.kind {
+            Kind::Workload => IdentityKind::Workload,
+            Kind::Person => IdentityKind::Person,
+        },
+        owner: args.owner.clone(),
+        expires_at: args.expires_in.map(|length| clock::now().saturating_add(length.0)),
+    };
+    let identity = context.ask(async |gw| gw.create_identity(&new).await)?;
+    context.printer.result(&identity, document)?;
+    context.printer.remark(&format!(
+        "it has no token yet; issue one with: countersign identity token issue {}",
+        args.name
+    ))?;
+    Ok(())
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let identities = context.ask(async |gw| gw.identities().await)?;
+    let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), time);
     context.printer.result(&identities, |identities| {
-        let mut table = Table::new(&["NAME", "KIND", "STATE", "OWNER", "EXPIRES"]);
-        for identity in identities.as_array().into_iter().flatten() {
+        let mut table = Table::new(&["NAME", "KIND", "STATE", "OWNER", "EXPIRES", "TOKEN UNTIL"]);
+        for identity in identities {
             table.row([
-                cell(identity, "name"),
-                cell(identity, "kind"),
-                cell(identity, "state"),
-                cell(identity, "owner"),
-                time(identity, "expires_at"),
+                identity.name.to_string(),
+                name(&identity.kind),
+                name(&identity.state),
+                identity.owner.clone(),
+                or_dash(identity.expires_at),
+                or_dash(identity.credential.as_ref().map(|credential| credential.expires_at)),
             ]);
         }
         table.render("no identities; make one with: countersign identity create --help")
     })?;
-    Ok(Exit::Done)
-}
-
-fn issue(
-    name: &IdentityName,
-    lifetime: Length,
-    admin: &Admin,
-    context: &Context,
-) -> Result<Exit, Failure> {
-    let body = json!({ "lifetime_s": lifetime.0.as_secs() });
-    let issued: Value = admin.post(&format!("/v1/identities/{name}/token"), &body)?;
-    context.printer.result(&issued, document)?;
-    context.printer.remark("the token is shown this once; only its verifier is kept")?;
-    Ok(Exit::Done)
-}
-
-fn change(admin: &Admin, context: &Context, path: &str, body: &Value) -> Result<Exit, Failure> {
-    let answer: Value = admin.post(path, body)?;
-    context.printer.result(&answer, document)?;
-    Ok(Exit::Done)
+    Ok(())
 }

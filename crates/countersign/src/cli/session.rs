@@ -1,8 +1,6 @@
 //! `countersign session …`: who is connected now.
 
-use serde_json::Value;
-
-use super::show::{cell, time};
+use super::show::time;
 use super::{Context, Exit, Failure};
 use crate::printer::Table;
 
@@ -27,21 +25,26 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {
-    let sessions: Value = context.admin()?.get("/v1/sessions")?;
+    let sessions = context.ask(async |gateway| gateway.sessions().await)?;
     context.printer.result(&sessions, |sessions| {
-        let headings =
-            ["SESSION", "IDENTITY", "TARGET", "FROM", "TLS", "SINCE", "COMMANDS", "APPLICATION"];
+        let headings = [
+            "SESSION", "IDENTITY", "TARGET", "FROM", "TLS", "SINCE", "COMMANDS", "DENIED", "ROWS",
+            "STATE", "APPLICATION",
+        ];
         let mut table = Table::new(&headings);
-        for session in sessions.as_array().into_iter().flatten() {
+        for session in sessions {
             table.row([
-                cell(session, "session"),
-                cell(session, "identity"),
-                cell(session, "target"),
-                cell(session, "peer"),
-                cell(session, "tls"),
-                time(session, "opened_at"),
-                cell(session, "commands"),
-                cell(session, "application"),
+                session.session.to_string(),
+                session.identity.to_string(),
+                session.target.to_string(),
+                session.peer.clone(),
+                if session.tls { "yes" } else { "no" }.to_owned(),
+                time(session.opened_at),
+                session.commands.to_string(),
+                session.denied.to_string(),
+                session.rows.to_string(),
+                session.state.clone(),
+                session.application.clone(),
             ]);
         }
         table.render("no sessions")

@@ -1,14 +1,11 @@
 //! JSON answers as text for people.
 
+use model::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
-/// A member as text; `-` if it is absent or null.
-pub(crate) fn cell(value: &Value, member: &str) -> String {
-    value.get(member).map_or_else(|| "-".to_owned(), plain)
-}
-
 /// A value without quotes. Lists are joined by commas, objects stay JSON.
-pub(crate) fn plain(value: &Value) -> String {
+fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
@@ -17,19 +14,27 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// A time as people read it: whole seconds.
-pub(crate) fn time(value: &Value, member: &str) -> String {
-    let text = cell(value, member);
+/// A time as people read it: in UTC, whole seconds.
+pub(crate) fn time(at: Timestamp) -> String {
+    let text = at.to_string();
     match text.split_once('.') {
-        Some((seconds, _)) if text.ends_with('Z') => format!("{seconds}Z"),
-        Some(_) | None => text,
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
     }
 }
 
+/// A name as it stands in JSON, for one of the enumerations that are shown.
+pub(crate) fn name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).map_or_else(|_| "-".to_owned(), |value| plain(&value))
+}
+
 /// Every member of an object on a line of its own, nested ones below their names.
-pub(crate) fn document(value: &Value) -> String {
+pub(crate) fn document<T: Serialize + ?Sized>(value: &T) -> String {
     let mut out = String::new();
-    lines(value, 0, &mut out);
+    match serde_json::to_value(value) {
+        Ok(value) => lines(&value, 0, &mut out),
+        Err(error) => out.push_str(&format!("it cannot be shown: {error}\n")),
+    }
     out
 }
 
@@ -90,8 +95,7 @@ mod tests {
 
     #[test]
     fn a_time_is_shown_to_the_second() {
-        let value = json!({ "at": "2026-01-31T12:00:00.123456789Z" });
-        assert_eq!(time(&value, "at"), "2026-01-31T12:00:00Z");
-        assert_eq!(time(&value, "other"), "-");
+        let at = "2026-01-31T12:00:00.123456789Z".parse().unwrap();
+        assert_eq!(time(at), "2026-01-31T12:00:00Z");
     }
 }

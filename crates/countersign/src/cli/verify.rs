@@ -67,7 +67,7 @@ fn kind_of(path: &Path) -> Result<Kind, Failure> {
     if LedgerFile::ALL.iter().any(|file| has(file.name())) {
         return Ok(Kind::Ledger);
     }
-    if has(super::evidence::MANIFEST) {
+    if super::evidence::is_package(path) {
         return Ok(Kind::Package);
     }
     if [Contents::Control, Contents::Access].iter().any(|contents| has(contents.name())) {

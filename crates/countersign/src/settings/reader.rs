@@ -205,6 +205,25 @@ impl<'i> Field<'i> {
         value
     }
 
+    /// The value as whole numbers within bounds, in brackets.
+    pub(crate) fn integers(
+        self,
+        bounds: std::ops::RangeInclusive<u64>,
+        problems: &mut Problems,
+    ) -> Option<Vec<u64>> {
+        let DeValue::Array(array) = self.value else {
+            return wrong_type(&self.place, &self.value, "numbers in brackets: [1000]", problems);
+        };
+        let fields = (0..).zip(array).map(|(i, value): (usize, _)| Field {
+            place: Place { key: format!("{}[{i}]", self.place.key), span: value.span() },
+            value: value.into_inner(),
+        });
+        // Every number is looked at, so that every mistake shows.
+        let numbers: Vec<Option<u64>> =
+            fields.map(|field| field.integer(bounds.clone(), problems)).collect();
+        numbers.into_iter().collect()
+    }
+
     /// The value as a table.
     pub(crate) fn section(self, problems: &mut Problems) -> Option<Section<'i>> {
         match self.value {

@@ -8,6 +8,7 @@ name = "gw1"
 state_dir = "/var/lib/countersign"
 [listen]
 postgres = "127.0.0.1:6432"
+admin_uids = [1000]
 [limits]
 command_timeout_s = 5
 [[target]]
@@ -47,6 +48,7 @@ fn right_settings_are_ready_to_use() {
     let settings = parsed(RIGHT).unwrap();
     assert_eq!(settings.listen.admin_socket, Path::new("/var/lib/countersign/admin.sock"));
     assert_eq!(settings.limits, Limits { command_timeout_s: 5, ..Limits::default() });
+    assert_eq!(settings.listen.admin_uids, [1000]);
     let [billing, ledger] = settings.targets.as_slice() else { panic!("two targets") };
     let file = PathBuf::from("/etc/countersign/billing.password");
     assert_eq!(billing.password, Some(SecretRef::File(file)));
@@ -99,6 +101,8 @@ fn each_mistake_names_its_key() {
         ("127.0.0.1:6432",           "0.0.0.0:6432",                      "listen.postgres",   "there is no TLS"),
         ("[limits]",                 "tls_certificate = \"c\"\n[limits]", "listen",            "one of two TLS files"),
         ("[limits]",                 "allow_plaintext = 1\n[limits]",     "listen.allow_plaintext", "is a whole number"),
+        ("admin_uids = [1000]",      "admin_uids = [0, -1]",              "listen.admin_uids[1]", "out of bounds"),
+        ("admin_uids = [1000]",      "admin_uids = 0",                    "listen.admin_uids", "numbers in brackets"),
         ("[limits]",                 "[limit]",                           "limit",             "Did you mean `limits`"),
         ("timeout_s = 5",            "timeout_s = 0",                     "limits.command_timeout_s", "from 1 to 86400"),
         ("timeout_s = 5",            "timeout_s = 99999999999999999999",  "limits.command_timeout_s", "out of bounds"),
