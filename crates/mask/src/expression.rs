@@ -126,7 +126,8 @@ fn email() -> String {
 /// HMAC-SHA-256 of the value in UTF-8. NULL looks like the empty text.
 fn hash() -> String {
     let value = as_text();
-    let key = |setting| format!("pg_catalog.decode(pg_catalog.current_setting('{setting}'), 'hex')");
+    let key =
+        |setting| format!("pg_catalog.decode(pg_catalog.current_setting('{setting}'), 'hex')");
     let inner = key(HASH_INNER_SETTING);
     let outer = key(HASH_OUTER_SETTING);
     format!(

@@ -1,77 +1,97 @@
 //! A snapshot of the target's catalog: what exists, and which of its columns are masked.
 
-use model::MaskDeclaration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// One of the questions that [`catalog_queries`] asks the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CatalogQuery {
-    /// Tables, views and the like.
-    Relations,
-    /// Their columns.
-    Columns,
-    /// Which table inherits from which, partitions included.
-    Inheritance,
-    /// Types: PostgreSQL's own, and the target's enums and domains.
-    Types,
-    /// The texts of views.
-    Views,
-    /// Which columns the generated columns are computed from.
-    Generated,
-}
+use mask::ColumnType;
+use model::{Mask, MaskDeclaration, RelationName};
+use pg_query::Node;
 
-/// The rows that the target answered.
-#[derive(Clone, Debug, Default)]
-pub struct CatalogRows {}
-
-/// A catalog that cannot be used, with what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogError {
-    /// The target answered a catalog query with a row of another form.
-    #[error("the target answered the catalog query {query:?} with an unexpected row")]
-    MalformedRow {
-        /// Which query.
-        query: CatalogQuery,
-    },
-}
+use crate::catalog_build;
+use crate::catalog_rows::{CatalogError, CatalogRows, FINGERPRINT};
+use crate::types::UserType;
 
 /// What exists on the target, and which of it is masked.
+///
+/// Only what a client may name is in it: no system schema, no temporary table.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    version: u64,
+    pub(crate) version: u64,
+    pub(crate) relations: BTreeMap<RelationName, Arc<Relation>>,
+    pub(crate) enums: BTreeMap<(String, String), UserType>,
+    pub(crate) enum_oids: BTreeSet<u32>,
 }
 
-/// The queries whose answers make a [`Catalog`]: run each in simple protocol, in text format.
-pub fn catalog_queries() -> Vec<(CatalogQuery, &'static str)> {
-    Vec::new()
+/// What sort of thing a relation is (`pg_class.relkind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RelationKind {
+    Table,
+    Partitioned,
+    View,
+    MaterializedView,
+    Foreign,
 }
 
-impl CatalogRows {
-    /// Takes one row of an answer.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::MalformedRow`] if it has not the form that the query asks for.
-    pub fn push(
-        &mut self,
-        query: CatalogQuery,
-        _cells: &[Option<&str>],
-    ) -> Result<(), CatalogError> {
-        Err(CatalogError::MalformedRow { query })
+/// A table, view or the like.
+#[derive(Clone, Debug)]
+pub(crate) struct Relation {
+    pub(crate) name: RelationName,
+    pub(crate) oid: u32,
+    pub(crate) kind: RelationKind,
+    /// In the order of their numbers.
+    pub(crate) columns: Vec<Column>,
+    /// All tables below it, at any depth: partitions or inheritance children.
+    pub(crate) descendants: Vec<RelationName>,
+    /// Why nothing may be read or written through it.
+    pub(crate) unusable: Option<String>,
+}
+
+impl Relation {
+    pub(crate) fn column(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.name == name)
     }
+
+    /// True if rows can be written to it as to a table.
+    pub(crate) fn is_writable(&self) -> bool {
+        match self.kind {
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => true,
+            RelationKind::View | RelationKind::MaterializedView => false,
+        }
+    }
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) number: i16,
+    pub(crate) column_type: ColumnType,
+    pub(crate) mask: Option<ColumnMask>,
+}
+
+/// How a column is hidden.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnMask {
+    pub(crate) mask: Mask,
+    /// The mask's expression, with the placeholder where the value goes.
+    pub(crate) expression: Arc<Node>,
 }
 
 impl Catalog {
     /// Builds the catalog from all rows of all queries, and lays the masks over it.
     ///
+    /// `version` is the number under which records name this snapshot. Views are analysed here,
+    /// which recurses with their depth: run it on a thread with a stack of at least 32 MiB.
+    ///
     /// # Errors
     ///
     /// Every mistake, not only the first.
     pub fn build(
-        _rows: CatalogRows,
-        _masks: &[MaskDeclaration],
+        rows: CatalogRows,
+        masks: &[MaskDeclaration],
         version: u64,
     ) -> Result<Self, Vec<CatalogError>> {
-        Ok(Self { version })
+        catalog_build::build(rows, masks, version)
     }
 
     /// The number under which records name this snapshot.
@@ -80,7 +100,23 @@ impl Catalog {
     }
 
     /// A cheap query with one row of one text that changes whenever the catalog changes.
+    ///
+    /// It sums the transaction ids that last wrote the rows of the catalog's tables, so it also
+    /// changes for changes that do not matter here.
     pub fn fingerprint_query() -> &'static str {
-        "SELECT ''"
+        FINGERPRINT
+    }
+
+    /// All columns of a relation in order; nothing if it does not exist. Expands `*` of a grant.
+    pub fn columns_of(&self, relation: &RelationName) -> Option<Vec<String>> {
+        let relation = self.relations.get(relation)?;
+        Some(relation.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    /// The relations that cannot be used by any client, each with the reason.
+    pub fn unusable(&self) -> Vec<(RelationName, String)> {
+        let relations = self.relations.values();
+        let reason = |relation: &Arc<Relation>| relation.unusable.clone();
+        relations.filter_map(|r| Some((r.name.clone(), reason(r)?))).collect()
     }
 }

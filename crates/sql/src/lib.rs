@@ -11,39 +11,45 @@
 //! **Invariant:** what was judged is what runs. The forwarded text is written from the checked
 //! tree, read again and compared.
 
+mod analyse;
 mod catalog;
+mod catalog_build;
+mod catalog_rows;
+mod conflict;
+mod digest;
+mod expr;
+mod figure;
+mod from;
+mod functions;
+mod join;
+mod limits;
+mod names;
+mod operation;
+mod order;
 mod plan;
 mod refusal;
 mod request;
+mod scope;
+mod select;
 mod settings;
+mod sublink;
+mod substitute;
+mod target;
+mod transaction;
+mod tree;
+mod types;
+mod unsupported;
+mod value;
+mod variable;
+mod walk;
+mod write;
 
-pub use catalog::{Catalog, CatalogError, CatalogQuery, CatalogRows, catalog_queries};
+pub use analyse::analyse;
+pub use catalog::Catalog;
+pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
+pub use limits::{CHAIN_MAX, DEPTH_MAX, STATEMENT_BYTES_MAX, TOKENS_MAX};
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use settings::{ClientSettings, Setting};
-
-/// Analyses one statement.
-///
-/// It recurses with the depth of the statement: run it on a thread with a stack of at least
-/// 32 MiB.
-///
-/// # Errors
-///
-/// [`Refusal`] if the statement is not understood or not allowed for anyone.
-pub fn analyse(_request: &Request<'_>) -> Result<Plan, Refusal> {
-    Err(Refusal {
-        code: "not_supported",
-        sqlstate: "0A000",
-        message: "not supported yet".to_owned(),
-        hint: None,
-        supported_later: true,
-    })
-}
-
-/// True if a parameter may have this type: reading a value of it runs no code of the target's.
-///
-/// Zero, the unspecified type, is allowed: the target then infers the type.
-pub fn parameter_type_allowed(_catalog: &Catalog, oid: u32) -> bool {
-    oid == 0
-}
+pub use types::parameter_type_allowed;

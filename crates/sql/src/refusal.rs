@@ -17,3 +17,162 @@ pub struct Refusal {
     /// True if a later version may accept the statement.
     pub supported_later: bool,
 }
+
+/// PostgreSQL's codes (manual, appendix "PostgreSQL Error Codes").
+const SYNTAX_ERROR: &str = "42601";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const STATEMENT_TOO_COMPLEX: &str = "54001";
+const UNDEFINED_COLUMN: &str = "42703";
+const AMBIGUOUS_COLUMN: &str = "42702";
+const UNDEFINED_FUNCTION: &str = "42883";
+const UNDEFINED_OBJECT: &str = "42704";
+const INVALID_PARAMETER_VALUE: &str = "22023";
+const INTERNAL_ERROR: &str = "XX000";
+
+impl Refusal {
+    fn new(code: &'static str, sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self { code, sqlstate, message: message.into(), hint: None, supported_later: false }
+    }
+
+    /// Adds what to do instead.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn syntax(message: impl Into<String>) -> Self {
+        Self::new("syntax_error", SYNTAX_ERROR, message)
+    }
+
+    /// PostgreSQL's own grammar does not accept the text.
+    pub(crate) fn parser(error: &pg_query::Error) -> Self {
+        match error {
+            pg_query::Error::Parse(message) | pg_query::Error::Scan(message) => {
+                Self::syntax(message.clone())
+            }
+            pg_query::Error::Conversion(_)
+            | pg_query::Error::Decode(_)
+            | pg_query::Error::InvalidJson(_)
+            | pg_query::Error::InvalidPointer
+            | pg_query::Error::IsUtility(_)
+            | pg_query::Error::Split(_) => Self::syntax("the statement cannot be read"),
+        }
+    }
+
+    pub(crate) fn too_large(what: &str, limit: usize) -> Self {
+        Self::new(
+            "statement_too_large",
+            STATEMENT_TOO_COMPLEX,
+            format!("the statement has more than {limit} {what}"),
+        )
+    }
+
+    /// Something that a later version may analyse.
+    pub(crate) fn later(code: &'static str, what: &str) -> Self {
+        Self {
+            supported_later: true,
+            ..Self::new(code, FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+        }
+    }
+
+    /// Something that will not be analysed.
+    pub(crate) fn never(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, INSUFFICIENT_PRIVILEGE, message)
+    }
+
+    /// A relation that does not exist, or that no grant names: the client cannot tell which.
+    pub(crate) fn unknown_relation(name: &str, action: model::Action) -> Self {
+        Self::new(
+            "unknown_relation",
+            INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for relation {name}: no live grant covers {action} on it"),
+        )
+    }
+
+    pub(crate) fn unknown_column(name: &str) -> Self {
+        Self::new("unknown_column", UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+    }
+
+    pub(crate) fn ambiguous_column(name: &str) -> Self {
+        Self::new(
+            "ambiguous_column",
+            AMBIGUOUS_COLUMN,
+            format!("column reference \"{name}\" is ambiguous"),
+        )
+    }
+
+    /// A masked column where it would be computed with.
+    pub(crate) fn masked(column: &str) -> Self {
+        Self::new(
+            "masked_column_computed",
+            INSUFFICIENT_PRIVILEGE,
+            format!("column \"{column}\" is masked: it may be selected, not computed with"),
+        )
+        .with_hint(
+            "Select the column by its bare name. Leave it out of conditions, joins, ORDER BY, \
+             GROUP BY, DISTINCT, set operations and expressions.",
+        )
+    }
+
+    pub(crate) fn whole_row(name: &str) -> Self {
+        Self::new(
+            "whole_row",
+            INSUFFICIENT_PRIVILEGE,
+            format!("\"{name}\" stands for a whole row, which is not allowed"),
+        )
+        .with_hint("Name the columns.")
+    }
+
+    pub(crate) fn function(name: &str) -> Self {
+        Self::new(
+            "function_not_allowed",
+            INSUFFICIENT_PRIVILEGE,
+            format!("function {name} is not allowed"),
+        )
+    }
+
+    pub(crate) fn no_function(name: &str) -> Self {
+        Self::new("unknown_function", UNDEFINED_FUNCTION, format!("{name} is not a function here"))
+    }
+
+    pub(crate) fn data_type(name: &str) -> Self {
+        Self::new("type_not_allowed", UNDEFINED_OBJECT, format!("type {name} is not allowed"))
+    }
+
+    pub(crate) fn setting(name: &str) -> Self {
+        Self::new(
+            "setting_not_allowed",
+            INSUFFICIENT_PRIVILEGE,
+            format!("setting \"{name}\" is not allowed"),
+        )
+    }
+
+    pub(crate) fn setting_value(name: &str) -> Self {
+        Self::new(
+            "setting_value_not_allowed",
+            INVALID_PARAMETER_VALUE,
+            format!("this value of setting \"{name}\" is not allowed"),
+        )
+    }
+
+    /// The forwarded text does not read as what was judged. A fault of the writer, never forwarded.
+    pub(crate) fn mismatch() -> Self {
+        Self::new(
+            "deparse_mismatch",
+            INTERNAL_ERROR,
+            "the statement cannot be written out unchanged",
+        )
+        .with_hint("Write it in another way.")
+    }
+
+    /// The relation's definition could not be judged, so nothing may be read through it.
+    pub(crate) fn unusable(name: &str, reason: &str) -> Self {
+        Self::new(
+            "view_not_analysable",
+            INSUFFICIENT_PRIVILEGE,
+            format!("relation {name} cannot be used: {reason}"),
+        )
+    }
+}

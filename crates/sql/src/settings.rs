@@ -1,65 +1,238 @@
-//! The settings that a client may see and change, and what the gateway keeps of them.
+//! What the gateway keeps of the settings that a client has changed.
 //!
-//! Some are only the gateway's (`search_path`: it resolves names itself). Others the target must
-//! know because they change how values look (`TimeZone`); these are forwarded with a validated
-//! value. All else is refused.
-
-use std::collections::BTreeMap;
+//! PostgreSQL undoes a SET when its transaction, or the savepoint before it, is rolled back; the
+//! gateway does the same with the settings that it keeps for the client.
 
 use crate::{Effect, SettingSpan};
 
 /// Savepoints that a client may hold open: each keeps a copy of its settings.
-const SAVEPOINTS_MAX: usize = 64;
+pub(crate) const SAVEPOINTS_MAX: usize = 64;
 
 /// A setting that the gateway keeps for the client instead of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
     /// What the client calls itself. A claim, shown in records.
     ApplicationName,
-    /// Where unqualified names are looked up. Its value is the list as SHOW prints it.
+    /// Where unqualified names are looked up: the names as SHOW prints them, comma-separated.
     SearchPath,
-}
-
-impl Setting {
-    /// The setting's name as SHOW prints it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ApplicationName => "application_name",
-            Self::SearchPath => "search_path",
-        }
-    }
 }
 
 /// What a client has set in its session, through transactions and savepoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// Where unqualified names are looked up, in order.
+    /// Where unqualified names are looked up now, in order.
     pub search_path: Vec<String>,
-    /// What the client calls itself.
+    /// What the client calls itself now.
     pub application_name: String,
-    defaults: BTreeMap<Setting, String>,
+    start: Values,
+    now: Values,
+    /// Outermost first: the transaction block, then its savepoints.
+    saved: Vec<(Option<String>, Values)>,
+}
+
+/// The values of one moment. A local one hides the session's until the transaction ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Values {
+    application_name: Layers,
+    search_path: Layers,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Layers {
+    session: String,
+    local: Option<String>,
 }
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self {
-            search_path: vec!["$user".to_owned(), "public".to_owned()],
-            application_name: String::new(),
-            defaults: BTreeMap::new(),
-        }
+        Self::at_start("")
     }
 }
 
 impl ClientSettings {
-    /// The settings of a new session, with what the client asked for in its StartupMessage.
+    /// The settings of a new session.
+    ///
+    /// `application_name` is what the client gave in its StartupMessage.
     pub fn at_start(application_name: &str) -> Self {
-        Self { application_name: application_name.to_owned(), ..Self::default() }
+        let layers = |value: &str| Layers { session: value.to_owned(), local: None };
+        let start = Values {
+            application_name: layers(application_name),
+            search_path: layers(DEFAULT_SEARCH_PATH),
+        };
+        let mut settings = Self {
+            search_path: Vec::new(),
+            application_name: String::new(),
+            now: start.clone(),
+            start,
+            saved: Vec::new(),
+        };
+        settings.refresh();
+        settings
     }
 
     /// Follows a statement that the target has completed.
     ///
     /// For a COMMIT that the target answered with the tag `ROLLBACK`, pass [`Effect::Rollback`].
-    pub fn apply(&mut self, _effect: &Effect) {
-        let _ = (SAVEPOINTS_MAX, SettingSpan::Session);
+    pub fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::None => {}
+            Effect::Begin => {
+                if self.saved.is_empty() {
+                    self.saved.push((None, self.now.clone()));
+                }
+            }
+            Effect::Commit => self.saved.clear(),
+            Effect::Rollback => {
+                if let Some((_, before)) = self.saved.drain(..).next() {
+                    self.now = before;
+                }
+            }
+            Effect::Savepoint(name) => self.saved.push((Some(name.clone()), self.now.clone())),
+            Effect::Release(name) => {
+                if let Some(index) = self.savepoint(name) {
+                    self.saved.truncate(index);
+                }
+            }
+            Effect::RollbackTo(name) => {
+                if let Some(index) = self.savepoint(name) {
+                    self.saved.truncate(index.saturating_add(1));
+                    if let Some((_, before)) = self.saved.last() {
+                        self.now = before.clone();
+                    }
+                }
+            }
+            Effect::Set { setting, value, span } => self.set(*setting, value.as_deref(), *span),
+        }
+        if self.saved.is_empty() {
+            self.now.application_name.local = None;
+            self.now.search_path.local = None;
+        }
+        self.refresh();
+    }
+
+    /// A setting as SHOW prints it.
+    pub(crate) fn shown(&self, setting: Setting) -> &str {
+        self.now.layers(setting).current()
+    }
+
+    /// How many savepoints are open.
+    pub(crate) fn savepoints(&self) -> usize {
+        self.saved.len().saturating_sub(1)
+    }
+
+    fn set(&mut self, setting: Setting, value: Option<&str>, span: SettingSpan) {
+        let value = value.unwrap_or(&self.start.layers(setting).session).to_owned();
+        let layers = match setting {
+            Setting::ApplicationName => &mut self.now.application_name,
+            Setting::SearchPath => &mut self.now.search_path,
+        };
+        *layers = match span {
+            SettingSpan::Session => Layers { session: value, local: None },
+            SettingSpan::Transaction => {
+                Layers { session: std::mem::take(&mut layers.session), local: Some(value) }
+            }
+        };
+    }
+
+    fn savepoint(&self, name: &str) -> Option<usize> {
+        self.saved.iter().rposition(|(saved, _)| saved.as_deref() == Some(name))
+    }
+
+    fn refresh(&mut self) {
+        self.application_name = self.shown(Setting::ApplicationName).to_owned();
+        self.search_path = split_names(self.shown(Setting::SearchPath));
+    }
+}
+
+impl Values {
+    fn layers(&self, setting: Setting) -> &Layers {
+        match setting {
+            Setting::ApplicationName => &self.application_name,
+            Setting::SearchPath => &self.search_path,
+        }
+    }
+}
+
+impl Layers {
+    fn current(&self) -> &str {
+        self.local.as_deref().unwrap_or(&self.session)
+    }
+}
+
+/// PostgreSQL's own default.
+const DEFAULT_SEARCH_PATH: &str = "\"$user\", public";
+
+/// Writes names as SHOW prints a list of them: quoted where they are not plain.
+pub(crate) fn join_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted = names.into_iter().map(|name| {
+        let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    });
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+/// Reads what [`join_names`] wrote.
+fn split_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = text.trim_start_matches([',', ' ']).chars().peekable();
+    while rest.peek().is_some() {
+        let is_quoted = rest.next_if_eq(&'"').is_some();
+        let mut name = String::new();
+        while let Some(character) = rest.next() {
+            match character {
+                '"' if is_quoted && rest.next_if_eq(&'"').is_none() => break,
+                ',' if !is_quoted => break,
+                _ => name.push(character),
+            }
+        }
+        names.push(name);
+        while rest.next_if(|c| matches!(c, ',' | ' ')).is_some() {}
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SettingSpan::{Session, Transaction};
+
+    fn set(value: &str, span: SettingSpan) -> Effect {
+        Effect::Set { setting: Setting::SearchPath, value: Some(value.to_owned()), span }
+    }
+
+    #[test]
+    fn a_list_of_names_reads_back_as_it_was_written() {
+        let names = ["$user", "public", "a b", "q\"q", "x, y", ""];
+        assert_eq!(split_names(&join_names(names)), names);
+        assert_eq!(ClientSettings::default().search_path, ["$user", "public"]);
+    }
+
+    #[test]
+    fn a_setting_ends_with_what_it_was_set_in() {
+        let save = |name: &str| Effect::Savepoint(name.to_owned());
+        let back = |name: &str| Effect::RollbackTo(name.to_owned());
+        let release = |name: &str| Effect::Release(name.to_owned());
+        use Effect::{Begin, Commit, Rollback};
+        #[rustfmt::skip]
+        let cases = [
+            (vec![set("a", Session)],                                                   "a"),
+            (vec![set("a", Transaction)],                                               "\"$user\", public"),
+            (vec![Begin, set("a", Session), Rollback],                                  "\"$user\", public"),
+            (vec![Begin, set("a", Session), Commit],                                    "a"),
+            (vec![Begin, set("a", Transaction)],                                        "a"),
+            (vec![Begin, set("a", Transaction), Commit],                                "\"$user\", public"),
+            (vec![Begin, set("b", Session), set("a", Transaction), Commit],             "b"),
+            (vec![Begin, set("a", Session), save("s"), set("b", Session), back("s")],   "a"),
+            (vec![Begin, save("s"), set("b", Session), release("s"), Rollback],         "\"$user\", public"),
+            (vec![Begin, save("s"), set("b", Session), release("s"), Commit],           "b"),
+            (vec![Begin, save("s"), save("s"), set("b", Session), back("s"), back("t")], "\"$user\", public"),
+            (vec![Rollback, Commit, back("s")],                                         "\"$user\", public"),
+        ];
+        for (effects, expected) in cases {
+            let mut settings = ClientSettings::default();
+            effects.iter().for_each(|effect| settings.apply(effect));
+            assert_eq!(settings.shown(Setting::SearchPath), expected, "{effects:?}");
+        }
     }
 }

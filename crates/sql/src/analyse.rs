@@ -1,0 +1,218 @@
+//! From a statement's text to its plan, in one straight line:
+//!
+//! caps ─▶ parse ─▶ walk ─▶ write out ─▶ read again and compare ─▶ plan
+
+use std::sync::Arc;
+
+use model::{Facts, MaskedColumn, StatementKind};
+use pg_query::protobuf::{ParseResult, RawStmt};
+use pg_query::{Node, NodeEnum};
+
+use crate::select::Columns;
+use crate::unsupported::unsupported;
+use crate::variable::Variable;
+use crate::walk::{Walk, World};
+use crate::{Effect, Output, Plan, Refusal, Request, digest, limits, transaction, tree, variable};
+
+/// OID of the type that SHOW returns.
+const TEXT_OID: u32 = 25;
+
+/// Analyses one statement.
+///
+/// It recurses with the depth of the statement: run it on a thread with a stack of at least
+/// 32 MiB.
+///
+/// # Errors
+///
+/// [`Refusal`] if the statement is not understood, or not allowed for anyone. A statement that
+/// touches what no grant names at all reads the same as one about what does not exist.
+pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
+    limits::check(request.text)?;
+    let Some(statement) = parse_one(request.text)? else { return Ok(empty(request.text)) };
+    let world = World::new(request);
+    match statement {
+        NodeEnum::SelectStmt(_)
+        | NodeEnum::InsertStmt(_)
+        | NodeEnum::UpdateStmt(_)
+        | NodeEnum::DeleteStmt(_) => judged(&world, request.text, statement),
+        NodeEnum::TransactionStmt(statement) => {
+            let (checked, effect) = transaction::transaction(statement, request.settings)?;
+            let forward = write_out(NodeEnum::TransactionStmt(checked))?;
+            Ok(Plan { effect, ..without_rows(StatementKind::Transaction, &forward) })
+        }
+        NodeEnum::VariableSetStmt(statement) => Ok(setting(variable::set(statement)?)),
+        NodeEnum::VariableShowStmt(statement) => Ok(setting(variable::show(&statement, request)?)),
+        other => Err(unsupported(&other)),
+    }
+}
+
+/// The one statement of a text; nothing if there is none.
+///
+/// # Errors
+///
+/// [`Refusal`] if PostgreSQL's grammar does not accept the text, or there is more than one.
+pub(crate) fn parse_one(text: &str) -> Result<Option<NodeEnum>, Refusal> {
+    let parsed = pg_query::parse(text, 0).map_err(|error| Refusal::parser(&error))?;
+    let ParseResult { version: _, stmts } = parsed.protobuf;
+    let mut statements = stmts.into_iter();
+    let Some(RawStmt { stmt, stmt_location: _, stmt_len: _ }) = statements.next() else {
+        return Ok(None);
+    };
+    if statements.next().is_some() {
+        return Err(Refusal::later("not_supported_many_statements", "more than one statement")
+            .with_hint("Send each statement by itself."));
+    }
+    let statement = stmt.and_then(|node| node.node);
+    statement.map(Some).ok_or_else(|| Refusal::syntax("the statement is empty"))
+}
+
+/// SELECT, INSERT, UPDATE, DELETE.
+fn judged(world: &World<'_>, text: &str, statement: NodeEnum) -> Result<Plan, Refusal> {
+    let (first, covered) = walk_once(world, &[], statement)?;
+    if !covered.contains(&true) {
+        return first;
+    }
+    // Grants cover tables below one that is named: walk again with these included.
+    let again = parse_one(text)?.ok_or_else(Refusal::mismatch)?;
+    walk_once(world, &covered, again)?.0
+}
+
+/// The plan, and for each mention of a relation whether grants cover the tables below it.
+type Walked = (Result<Plan, Refusal>, Vec<bool>);
+
+fn walk_once(world: &World<'_>, descends: &[bool], statement: NodeEnum) -> Result<Walked, Refusal> {
+    let mut walk = Walk::new(world, descends);
+    let checked = walk.nested(|walk| walk.statement(statement));
+    let covered = walk.covered_descendants();
+    match checked {
+        Ok((node, columns, kind)) => {
+            let facts = walk.facts(kind);
+            let outputs = outputs(&walk, &facts.masked, columns);
+            let forward = write_out(node)?;
+            let plan = Plan {
+                outputs,
+                parameters_max: walk.parameters_max,
+                facts: Arc::new(facts),
+                ..without_rows(kind, &forward)
+            };
+            Ok((Ok(plan), covered))
+        }
+        // What the client may not know of it cannot be told from what is not there.
+        Err(refusal) => match walk.ungranted() {
+            Some((relation, action)) => Err(Refusal::unknown_relation(&relation.name, action)),
+            None => Err(refusal),
+        },
+    }
+}
+
+impl Walk<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
+    fn statement(
+        &mut self,
+        statement: NodeEnum,
+    ) -> Result<(NodeEnum, Columns, StatementKind), Refusal> {
+        match statement {
+            NodeEnum::SelectStmt(query) => {
+                let (query, columns) = self.query(*query)?;
+                if columns.is_empty() {
+                    return Err(Refusal::later("not_supported_no_columns", "a row of no columns"));
+                }
+                Ok((NodeEnum::SelectStmt(Box::new(query)), columns, StatementKind::Read))
+            }
+            NodeEnum::InsertStmt(insert) => {
+                let (insert, columns) = self.insert(*insert)?;
+                Ok((NodeEnum::InsertStmt(Box::new(insert)), columns, StatementKind::Write))
+            }
+            NodeEnum::UpdateStmt(update) => {
+                let (update, columns) = self.update(*update)?;
+                Ok((NodeEnum::UpdateStmt(Box::new(update)), columns, StatementKind::Write))
+            }
+            NodeEnum::DeleteStmt(delete) => {
+                let (delete, columns) = self.delete(*delete)?;
+                Ok((NodeEnum::DeleteStmt(Box::new(delete)), columns, StatementKind::Write))
+            }
+            other => Err(unsupported(&other)),
+        }
+    }
+}
+
+fn outputs(walk: &Walk<'_>, masked: &[MaskedColumn], columns: Columns) -> Vec<Output> {
+    let output = |(name, value): (String, crate::scope::Value)| {
+        let mask = walk.mask_of(&value);
+        let masked = mask.and_then(|mask| masked.iter().position(|column| *column == mask));
+        Output { name, origin: value.origin, type_oid: value.type_oid(), masked }
+    };
+    columns.into_iter().map(output).collect()
+}
+
+/// Writes the checked tree as text and proves that the text reads as that tree.
+fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
+    let tree = ParseResult {
+        version: 0,
+        stmts: vec![RawStmt {
+            stmt: Some(Box::new(tree::node(statement))),
+            stmt_location: 0,
+            stmt_len: 0,
+        }],
+    };
+    let text = pg_query::deparse(&tree, pg_query::DeparseOptions::default())
+        .map_err(|_unwritable| Refusal::mismatch())?;
+    let again = pg_query::parse(&text, 0).map_err(|_unreadable| Refusal::mismatch())?.protobuf;
+    match (digest::digest(&tree.stmts), digest::digest(&again.stmts)) {
+        (Some(judged), Some(written)) if judged == written => Ok(text),
+        (Some(_) | None, Some(_) | None) => Err(Refusal::mismatch()),
+    }
+}
+
+fn setting(variable: Variable) -> Plan {
+    let Variable { forward, effect, shows, tag } = variable;
+    let output =
+        shows.map(|name| Output { name, origin: None, type_oid: Some(TEXT_OID), masked: None });
+    let outputs = output.into_iter().collect();
+    Plan { effect, tag, outputs, ..without_rows(StatementKind::Setting, &forward) }
+}
+
+fn empty(text: &str) -> Plan {
+    // Comments are not passed on: nothing but the gateway's own text reaches the target.
+    let forward = if text.is_empty() { "" } else { ";" };
+    Plan { is_empty: true, ..without_rows(StatementKind::Empty, forward) }
+}
+
+fn without_rows(kind: StatementKind, forward: &str) -> Plan {
+    Plan {
+        facts: Arc::new(Facts::nothing(kind)),
+        forward: Arc::from(forward),
+        outputs: Vec::new(),
+        tag: None,
+        effect: Effect::None,
+        parameters_max: 0,
+        is_empty: false,
+    }
+}
+
+/// The columns of a view's definition, judged as a statement without grants.
+///
+/// # Errors
+///
+/// [`Refusal`] if the definition computes with a masked column or is not understood.
+pub(crate) fn view_columns(
+    world: &World<'_>,
+    text: &str,
+) -> Result<Vec<Option<MaskedColumn>>, Refusal> {
+    limits::check(text)?;
+    let Some(NodeEnum::SelectStmt(query)) = parse_one(text)? else {
+        return Err(Refusal::syntax("a view is not a query"));
+    };
+    let mut walk = Walk::new(world, &[]);
+    let (_, columns) = walk.query(*query)?;
+    Ok(columns.iter().map(|(_, value)| walk.mask_of(value)).collect())
+}
+
+/// The expression of a text, for masks.
+pub(crate) fn parse_expression(text: &str) -> Option<Node> {
+    let Some(NodeEnum::SelectStmt(mut query)) = parse_one(&format!("SELECT {text}")).ok()? else {
+        return None;
+    };
+    let Some(NodeEnum::ResTarget(mut target)) = query.target_list.pop()?.node else { return None };
+    target.val.take().map(|value| *value)
+}

@@ -1,0 +1,302 @@
+//! Makes a catalog from its rows: types, inheritance, masks and where they spread to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mask::ColumnType;
+use model::{Action, Mask, MaskDeclaration, RelationName};
+
+use crate::analyse;
+use crate::catalog::{Catalog, Column, ColumnMask, Relation, RelationKind};
+use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
+use crate::types::UserType;
+use crate::walk::World;
+
+/// Domains over domains that are followed to their base.
+const DOMAIN_DEPTH_MAX: usize = 16;
+
+/// A column by its relation's OID and its name.
+type ColumnKey = (u32, String);
+type Masks = BTreeMap<ColumnKey, Mask>;
+
+pub(crate) fn build(
+    rows: CatalogRows,
+    declarations: &[MaskDeclaration],
+    version: u64,
+) -> Result<Catalog, Vec<CatalogError>> {
+    let mut errors = Vec::new();
+    let declared = declared(&rows, declarations, &mut errors);
+    let masks = spread(&rows, declared, &mut errors);
+    let mut catalog = Catalog {
+        version,
+        relations: BTreeMap::new(),
+        enums: BTreeMap::new(),
+        enum_oids: BTreeSet::new(),
+    };
+    add_enums(&mut catalog, &rows);
+    for row in &rows.relations {
+        let relation = relation(&rows, row, &masks, &mut errors);
+        catalog.relations.insert(relation.name.clone(), Arc::new(relation));
+    }
+    if errors.is_empty() {
+        judge_views(&mut catalog, &rows, &mut errors);
+    }
+    if errors.is_empty() { Ok(catalog) } else { Err(errors) }
+}
+
+fn relation_name(row: &RelationRow) -> RelationName {
+    RelationName::new(row.schema.as_str(), row.name.as_str())
+}
+
+fn columns_of(rows: &CatalogRows, relation: u32) -> &[ColumnRow] {
+    rows.columns.get(&relation).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The declared masks, by the columns that they name.
+fn declared(
+    rows: &CatalogRows,
+    declarations: &[MaskDeclaration],
+    errors: &mut Vec<CatalogError>,
+) -> Masks {
+    let mut masks = Masks::new();
+    for MaskDeclaration { column, mask } in declarations {
+        let of_relation = |row: &RelationRow| {
+            let prefix = format!("{}.{}.", row.schema, row.name);
+            let name = column.strip_prefix(&prefix)?.to_owned();
+            let is_there = columns_of(rows, row.oid).iter().any(|known| known.name == name);
+            is_there.then_some((row.oid, name))
+        };
+        let mut found = rows.relations.iter().filter_map(of_relation);
+        match (found.next(), found.next()) {
+            (Some(key), None) => {
+                if masks.insert(key, mask.clone()).is_some() {
+                    errors.push(CatalogError::Conflict { column: column.clone() });
+                }
+            }
+            (Some(_), Some(_)) => errors.push(CatalogError::Conflict { column: column.clone() }),
+            (None, _) => errors.push(CatalogError::UnknownColumn { column: column.clone() }),
+        }
+    }
+    masks
+}
+
+/// Masks spread to the columns of the same name of tables above and below, and to the generated
+/// columns that are computed from a masked one, until nothing changes.
+fn spread(rows: &CatalogRows, mut masks: Masks, errors: &mut Vec<CatalogError>) -> Masks {
+    loop {
+        let mut spread = Masks::new();
+        for (parent, child) in &rows.inheritance {
+            for column in columns_of(rows, *child) {
+                let above = (*parent, column.name.clone());
+                let below = (*child, column.name.clone());
+                let is_shared = columns_of(rows, *parent).iter().any(|c| c.name == column.name);
+                match (masks.get(&above), masks.get(&below)) {
+                    _ if !is_shared => {}
+                    (Some(mask), None) => _ = spread.insert(below, mask.clone()),
+                    (None, Some(mask)) => _ = spread.insert(above, mask.clone()),
+                    (Some(one), Some(other)) if one != other => {
+                        errors.push(CatalogError::Conflict { column: shown(rows, &below) });
+                    }
+                    (Some(_), Some(_)) | (None, None) => {}
+                }
+            }
+        }
+        for (relation, column, source) in &rows.generated {
+            let named = |number: i16| {
+                let column = columns_of(rows, *relation).iter().find(|c| c.number == number)?;
+                Some((*relation, column.name.clone()))
+            };
+            if let (Some(column), Some(source)) = (named(*column), named(*source))
+                && masks.contains_key(&source)
+                && !masks.contains_key(&column)
+            {
+                spread.insert(column, Mask::Full);
+            }
+        }
+        if spread.is_empty() || !errors.is_empty() {
+            return masks;
+        }
+        masks.append(&mut spread);
+    }
+}
+
+fn shown(rows: &CatalogRows, (relation, column): &ColumnKey) -> String {
+    let row = rows.relations.iter().find(|row| row.oid == *relation);
+    row.map_or_else(|| column.clone(), |row| format!("{}.{}.{column}", row.schema, row.name))
+}
+
+fn relation(
+    rows: &CatalogRows,
+    row: &RelationRow,
+    masks: &Masks,
+    errors: &mut Vec<CatalogError>,
+) -> Relation {
+    let name = relation_name(row);
+    let kind = match row.kind {
+        'p' => RelationKind::Partitioned,
+        'v' => RelationKind::View,
+        'm' => RelationKind::MaterializedView,
+        'f' => RelationKind::Foreign,
+        _ => RelationKind::Table,
+    };
+    let columns = columns_of(rows, row.oid).iter().map(|column| {
+        let column_type = column_type(&rows.types, column.type_oid, column.modifier);
+        let mask = masks.get(&(row.oid, column.name.clone()));
+        let mask = mask.and_then(|mask| {
+            let shown = format!("{name}.{}", column.name);
+            column_mask(mask, &column_type, shown).map_err(|error| errors.push(error)).ok()
+        });
+        Column { name: column.name.clone(), number: column.number, column_type, mask }
+    });
+    let unusable = match kind {
+        _ if row.has_rules => Some("it has rewrite rules".to_owned()),
+        RelationKind::View | RelationKind::MaterializedView => Some(PENDING.to_owned()),
+        RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => None,
+    };
+    let columns = columns.collect();
+    Relation {
+        oid: row.oid,
+        kind,
+        columns,
+        descendants: descendants(rows, row.oid),
+        unusable,
+        name,
+    }
+}
+
+fn column_mask(
+    mask: &Mask,
+    column_type: &ColumnType,
+    column: String,
+) -> Result<ColumnMask, CatalogError> {
+    match mask::expression(mask, column_type) {
+        Ok(text) => match analyse::parse_expression(&text) {
+            Some(expression) => {
+                Ok(ColumnMask { mask: mask.clone(), expression: Arc::new(expression) })
+            }
+            None => Err(CatalogError::Unwritable { column }),
+        },
+        Err(error) => Err(CatalogError::Mask { column, error }),
+    }
+}
+
+/// All tables below one, at any depth.
+fn descendants(rows: &CatalogRows, oid: u32) -> Vec<RelationName> {
+    let mut below = BTreeSet::new();
+    let mut next = vec![oid];
+    while let Some(parent) = next.pop() {
+        for (_, child) in rows.inheritance.iter().filter(|(above, _)| *above == parent) {
+            if below.insert(*child) {
+                next.push(*child);
+            }
+        }
+    }
+    rows.relations.iter().filter(|row| below.contains(&row.oid)).map(relation_name).collect()
+}
+
+/// A type by its names; a domain as its base, as RowDescription reports it.
+fn column_type(types: &BTreeMap<u32, TypeRow>, oid: u32, modifier: i32) -> ColumnType {
+    let (mut oid, mut modifier) = (oid, modifier);
+    for _ in 0..DOMAIN_DEPTH_MAX {
+        let Some(row) = types.get(&oid) else { break };
+        if row.kind != 'd' {
+            let (schema, name, is_array) = match types.get(&row.element) {
+                Some(element) => (&element.schema, &element.name, true),
+                None => (&row.schema, &row.name, false),
+            };
+            return ColumnType {
+                oid,
+                schema: schema.clone(),
+                name: name.clone(),
+                is_array,
+                modifier,
+            };
+        }
+        oid = row.base;
+        if modifier < 0 {
+            modifier = row.base_modifier;
+        }
+    }
+    ColumnType { oid, schema: String::new(), name: String::new(), is_array: false, modifier }
+}
+
+fn add_enums(catalog: &mut Catalog, rows: &CatalogRows) {
+    for (oid, row) in &rows.types {
+        if row.kind == 'e' {
+            let named = UserType { schema: row.schema.clone(), name: row.name.clone() };
+            catalog.enums.insert((row.schema.clone(), row.name.clone()), named);
+            catalog.enum_oids.insert(*oid);
+        }
+        if types_of(rows, row.element).is_some_and(|element| element.kind == 'e') {
+            catalog.enum_oids.insert(*oid);
+        }
+    }
+}
+
+fn types_of(rows: &CatalogRows, oid: u32) -> Option<&TypeRow> {
+    rows.types.get(&oid)
+}
+
+/// Why a view cannot be used before it is judged; stays if it reads one that never is.
+const PENDING: &str = "its definition is not understood";
+
+/// Judges the definitions of views, those that read other views after these.
+fn judge_views(catalog: &mut Catalog, rows: &CatalogRows, errors: &mut Vec<CatalogError>) {
+    let name_of = |oid: u32| rows.relations.iter().find(|row| row.oid == oid);
+    let mut waiting: Vec<(RelationName, &str)> = rows
+        .views
+        .iter()
+        .filter_map(|(oid, text)| Some((name_of(*oid)?, text)))
+        .filter(|(row, _)| !row.has_rules)
+        .map(|(row, text)| (relation_name(row), text.as_str()))
+        .collect();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|(name, text)| !judge_view(catalog, name, text, errors));
+        if waiting.is_empty() || waiting.len() == before {
+            return;
+        }
+    }
+}
+
+/// True once the view can be used.
+fn judge_view(
+    catalog: &mut Catalog,
+    name: &RelationName,
+    text: &str,
+    errors: &mut Vec<CatalogError>,
+) -> bool {
+    let everything = |relation: &RelationName, _: Action| BTreeSet::from([relation.name.clone()]);
+    let world = World {
+        catalog,
+        search_path: Vec::new(),
+        identity: "",
+        database: "",
+        granted: &everything,
+    };
+    let judged = analyse::view_columns(&world, text);
+    let Some(relation) = catalog.relations.get(name) else { return true };
+    let mut relation = Relation::clone(relation);
+    let is_usable = match judged {
+        Ok(masks) if masks.len() == relation.columns.len() => {
+            for (column, masked) in relation.columns.iter_mut().zip(masks) {
+                if let (None, Some(masked)) = (&column.mask, masked) {
+                    let shown = format!("{name}.{}", column.name);
+                    match column_mask(&masked.mask, &column.column_type, shown) {
+                        Ok(mask) => column.mask = Some(mask),
+                        Err(error) => errors.push(error),
+                    }
+                }
+            }
+            relation.unusable = None;
+            true
+        }
+        Ok(_) => false,
+        Err(refusal) => {
+            relation.unusable = Some(refusal.message);
+            false
+        }
+    };
+    catalog.relations.insert(name.clone(), Arc::new(relation));
+    is_usable
+}

@@ -1,0 +1,89 @@
+//! ON CONFLICT of INSERT. Its keys are compared with rows that exist, so they count as read.
+
+use model::Action;
+use pg_query::protobuf::{
+    IndexElem, InferClause, OnConflictAction, OnConflictClause, SortByDir, SortByNulls,
+};
+use pg_query::{Node, NodeEnum};
+
+use crate::Refusal;
+use crate::names;
+use crate::tree::{self, NOWHERE};
+use crate::walk::Walk;
+
+/// The name under which ON CONFLICT sees the row that was to be inserted.
+const EXCLUDED: &str = "excluded";
+
+impl Walk<'_> {
+    /// Checks the clause; the target is the last item of this level.
+    pub(crate) fn on_conflict(
+        &mut self,
+        clause: OnConflictClause,
+        use_index: usize,
+    ) -> Result<OnConflictClause, Refusal> {
+        let OnConflictClause { action, infer, target_list, where_clause, location: _ } = clause;
+        let infer = infer.map(|infer| self.infer(*infer).map(Box::new)).transpose()?;
+        match OnConflictAction::try_from(action) {
+            Ok(OnConflictAction::OnconflictNothing) => {}
+            Ok(OnConflictAction::OnconflictUpdate) => {
+                let alias = pg_query::protobuf::Alias {
+                    aliasname: EXCLUDED.to_owned(),
+                    colnames: Vec::new(),
+                };
+                let alias = names::checked_alias(Some(alias))?;
+                let excluded = self.relation_item(use_index, alias.as_ref())?;
+                self.items().push(excluded);
+            }
+            Ok(OnConflictAction::Undefined | OnConflictAction::OnconflictNone) | Err(_) => {
+                return Err(Refusal::syntax("unknown kind of ON CONFLICT"));
+            }
+        }
+        let target_list = self.assignments(target_list, use_index, Action::Update)?;
+        let where_clause = self.expr_option(where_clause)?;
+        self.items().retain(|item| item.name.as_deref() != Some(EXCLUDED));
+        Ok(OnConflictClause { action, infer, target_list, where_clause, location: NOWHERE })
+    }
+
+    fn infer(&mut self, infer: InferClause) -> Result<InferClause, Refusal> {
+        let InferClause { index_elems, where_clause, conname, location: _ } = infer;
+        if !conname.is_empty() {
+            return Err(Refusal::later("not_supported_constraint", "ON CONFLICT ON CONSTRAINT")
+                .with_hint("Name the key's columns."));
+        }
+        let mut checked = Vec::with_capacity(index_elems.len());
+        for element in index_elems {
+            checked.push(self.index_element(element)?);
+        }
+        let where_clause = self.expr_option(where_clause)?;
+        Ok(InferClause { index_elems: checked, where_clause, conname, location: NOWHERE })
+    }
+
+    fn index_element(&mut self, element: Node) -> Result<Node, Refusal> {
+        let Some(NodeEnum::IndexElem(element)) = element.node else {
+            return Err(Refusal::syntax("not a key of ON CONFLICT"));
+        };
+        let IndexElem {
+            name,
+            expr,
+            indexcolname,
+            collation,
+            opclass,
+            opclassopts,
+            ordering,
+            nulls_ordering,
+        } = *element;
+        let is_plain = expr.is_none()
+            && indexcolname.is_empty()
+            && collation.is_empty()
+            && opclass.is_empty()
+            && opclassopts.is_empty()
+            && ordering == SortByDir::SortbyDefault as i32
+            && nulls_ordering == SortByNulls::SortbyNullsDefault as i32;
+        if !is_plain {
+            return Err(Refusal::later("not_supported_conflict_key", "this key of ON CONFLICT"));
+        }
+        self.computed_column(&[&name])?;
+        let element = IndexElem { name, ordering, nulls_ordering, ..IndexElem::default() };
+        Ok(tree::node(NodeEnum::IndexElem(Box::new(element))))
+    }
+}

@@ -1,0 +1,254 @@
+//! Expressions: anything here may be computed with, so a masked column is refused.
+
+use pg_query::protobuf::{
+    AArrayExpr, AConst, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, List, MinMaxExpr, NamedArgExpr, NullTest,
+    ParamRef, RowExpr, TypeCast, a_const,
+};
+use pg_query::{Node, NodeEnum};
+
+use crate::tree::{self, NOWHERE};
+use crate::unsupported::unsupported;
+use crate::walk::Walk;
+use crate::{Refusal, types};
+
+/// Collations that every target has.
+const COLLATIONS: [&str; 6] = ["C", "POSIX", "default", "ucs_basic", "unicode", "pg_c_utf8"];
+
+impl Walk<'_> {
+    /// Checks an expression and writes it with every name qualified.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] for a node that is not allowed, a name that is not known, or a masked column.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
+    pub(crate) fn expr(&mut self, node: Node) -> Result<Node, Refusal> {
+        let Some(inner) = node.node else { return Err(Refusal::syntax("an expression is empty")) };
+        match inner {
+            NodeEnum::ColumnRef(column) => self.column_ref(&column),
+            NodeEnum::AConst(value) => constant(value),
+            NodeEnum::ParamRef(parameter) => self.parameter(parameter),
+            NodeEnum::TypeCast(cast) => self.cast(*cast),
+            NodeEnum::AExpr(operation) => self.operation(*operation),
+            NodeEnum::BoolExpr(combination) => self.combination(*combination),
+            NodeEnum::FuncCall(call) => self.call(*call),
+            NodeEnum::SubLink(link) => self.subquery_expr(*link),
+            NodeEnum::SqlvalueFunction(keyword) => self.keyword(*keyword),
+            NodeEnum::CaseExpr(case) => self.case(*case),
+            NodeEnum::CoalesceExpr(coalesce) => self.coalesce(*coalesce),
+            NodeEnum::MinMaxExpr(extreme) => self.extreme(*extreme),
+            NodeEnum::NullTest(test) => self.null_test(*test),
+            NodeEnum::BooleanTest(test) => self.boolean_test(*test),
+            NodeEnum::AArrayExpr(array) => self.array(array),
+            NodeEnum::RowExpr(row) => self.row(*row),
+            NodeEnum::AIndirection(part) => self.subscript(*part),
+            NodeEnum::CollateClause(collate) => self.collate(*collate),
+            NodeEnum::GroupingFunc(grouping) => self.grouping(*grouping),
+            NodeEnum::NamedArgExpr(argument) => self.named_argument(*argument),
+            other => Err(unsupported(&other)),
+        }
+    }
+
+    pub(crate) fn expr_option(
+        &mut self,
+        node: Option<Box<Node>>,
+    ) -> Result<Option<Box<Node>>, Refusal> {
+        node.map(|node| self.expr(*node).map(Box::new)).transpose()
+    }
+
+    pub(crate) fn expr_all(&mut self, nodes: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+        nodes.into_iter().map(|node| self.expr(node)).collect()
+    }
+
+    fn column_ref(&mut self, column: &ColumnRef) -> Result<Node, Refusal> {
+        let ColumnRef { fields, location: _ } = column;
+        let parts = self.column_parts(fields)?;
+        Ok(self.computed_column(&parts)?.written)
+    }
+
+    /// The parts of a column's name, without the database.
+    pub(crate) fn column_parts<'n>(&self, fields: &'n [Node]) -> Result<Vec<&'n str>, Refusal> {
+        if fields.iter().any(tree::is_star) {
+            return Err(Refusal::whole_row("*"));
+        }
+        let parts = tree::as_texts(fields).ok_or_else(|| Refusal::syntax("not a column name"))?;
+        match *parts.as_slice() {
+            [database, schema, relation, column] if database == self.world.database => {
+                Ok(vec![schema, relation, column])
+            }
+            [_] | [_, _] | [_, _, _] => Ok(parts),
+            _ => Err(Refusal::unknown_column(&parts.join("."))),
+        }
+    }
+
+    fn parameter(&mut self, parameter: ParamRef) -> Result<Node, Refusal> {
+        let ParamRef { number, location: _ } = parameter;
+        let place = u16::try_from(number).ok().filter(|place| *place > 0);
+        let place =
+            place.ok_or_else(|| Refusal::syntax(format!("there is no parameter ${number}")))?;
+        self.parameters_max = self.parameters_max.max(place);
+        Ok(tree::node(NodeEnum::ParamRef(ParamRef { number, location: NOWHERE })))
+    }
+
+    fn cast(&mut self, cast: TypeCast) -> Result<Node, Refusal> {
+        let TypeCast { arg, type_name, location: _ } = cast;
+        let type_name = type_name.ok_or_else(|| Refusal::syntax("a cast names no type"))?;
+        let type_name = Some(types::type_name(self.world, type_name)?);
+        let arg = self.expr_option(arg)?;
+        Ok(tree::node(NodeEnum::TypeCast(Box::new(TypeCast { arg, type_name, location: NOWHERE }))))
+    }
+
+    fn combination(&mut self, combination: BoolExpr) -> Result<Node, Refusal> {
+        let BoolExpr { xpr: _, boolop, args, location: _ } = combination;
+        let args = self.expr_all(args)?;
+        let checked = BoolExpr { xpr: None, boolop, args, location: NOWHERE };
+        Ok(tree::node(NodeEnum::BoolExpr(Box::new(checked))))
+    }
+
+    fn case(&mut self, case: CaseExpr) -> Result<Node, Refusal> {
+        let CaseExpr { xpr: _, casetype: _, casecollid: _, arg, args, defresult, location: _ } =
+            case;
+        let arg = self.expr_option(arg)?;
+        let args = args.into_iter().map(|when| self.case_when(when)).collect::<Result<_, _>>()?;
+        let defresult = self.expr_option(defresult)?;
+        let checked = CaseExpr { arg, args, defresult, location: NOWHERE, ..CaseExpr::default() };
+        Ok(tree::node(NodeEnum::CaseExpr(Box::new(checked))))
+    }
+
+    fn case_when(&mut self, node: Node) -> Result<Node, Refusal> {
+        let Some(NodeEnum::CaseWhen(when)) = node.node else {
+            return Err(Refusal::syntax("CASE without WHEN"));
+        };
+        let CaseWhen { xpr: _, expr, result, location: _ } = *when;
+        let expr = self.expr_option(expr)?;
+        let result = self.expr_option(result)?;
+        let checked = CaseWhen { xpr: None, expr, result, location: NOWHERE };
+        Ok(tree::node(NodeEnum::CaseWhen(Box::new(checked))))
+    }
+
+    fn coalesce(&mut self, coalesce: CoalesceExpr) -> Result<Node, Refusal> {
+        let CoalesceExpr { xpr: _, coalescetype: _, coalescecollid: _, args, location: _ } =
+            coalesce;
+        let args = self.expr_all(args)?;
+        let checked = CoalesceExpr { args, location: NOWHERE, ..CoalesceExpr::default() };
+        Ok(tree::node(NodeEnum::CoalesceExpr(Box::new(checked))))
+    }
+
+    fn extreme(&mut self, extreme: MinMaxExpr) -> Result<Node, Refusal> {
+        let MinMaxExpr {
+            xpr: _,
+            minmaxtype: _,
+            minmaxcollid: _,
+            inputcollid: _,
+            op,
+            args,
+            location: _,
+        } = extreme;
+        let args = self.expr_all(args)?;
+        let checked = MinMaxExpr { op, args, location: NOWHERE, ..MinMaxExpr::default() };
+        Ok(tree::node(NodeEnum::MinMaxExpr(Box::new(checked))))
+    }
+
+    fn null_test(&mut self, test: NullTest) -> Result<Node, Refusal> {
+        let NullTest { xpr: _, arg, nulltesttype, argisrow: _, location: _ } = test;
+        let arg = self.expr_option(arg)?;
+        let checked = NullTest { arg, nulltesttype, location: NOWHERE, ..NullTest::default() };
+        Ok(tree::node(NodeEnum::NullTest(Box::new(checked))))
+    }
+
+    fn boolean_test(&mut self, test: BooleanTest) -> Result<Node, Refusal> {
+        let BooleanTest { xpr: _, arg, booltesttype, location: _ } = test;
+        let arg = self.expr_option(arg)?;
+        let checked = BooleanTest { xpr: None, arg, booltesttype, location: NOWHERE };
+        Ok(tree::node(NodeEnum::BooleanTest(Box::new(checked))))
+    }
+
+    fn array(&mut self, array: AArrayExpr) -> Result<Node, Refusal> {
+        let AArrayExpr { elements, list_start: _, list_end: _, location: _ } = array;
+        let elements = self.expr_all(elements)?;
+        let checked = AArrayExpr { elements, location: NOWHERE, ..AArrayExpr::default() };
+        Ok(tree::node(NodeEnum::AArrayExpr(checked)))
+    }
+
+    fn row(&mut self, row: RowExpr) -> Result<Node, Refusal> {
+        let RowExpr { xpr: _, args, row_typeid: _, row_format, colnames, location: _ } = row;
+        if !colnames.is_empty() {
+            return Err(Refusal::syntax("a row constructor cannot name its columns"));
+        }
+        let args = self.expr_all(args)?;
+        let checked = RowExpr { args, row_format, location: NOWHERE, ..RowExpr::default() };
+        Ok(tree::node(NodeEnum::RowExpr(Box::new(checked))))
+    }
+
+    /// Subscripts of an array only: `(x).f` could read any column of a row.
+    fn subscript(&mut self, part: AIndirection) -> Result<Node, Refusal> {
+        let AIndirection { arg, indirection } = part;
+        let arg = self.expr_option(arg)?;
+        let mut checked = Vec::with_capacity(indirection.len());
+        for step in indirection {
+            let Some(NodeEnum::AIndices(indices)) = step.node else {
+                return Err(Refusal::whole_row("(…).field").with_hint("Name the column itself."));
+            };
+            let AIndices { is_slice, lidx, uidx } = *indices;
+            let lidx = self.expr_option(lidx)?;
+            let uidx = self.expr_option(uidx)?;
+            let indices = AIndices { is_slice, lidx, uidx };
+            checked.push(tree::node(NodeEnum::AIndices(Box::new(indices))));
+        }
+        let checked = AIndirection { arg, indirection: checked };
+        Ok(tree::node(NodeEnum::AIndirection(Box::new(checked))))
+    }
+
+    fn collate(&mut self, collate: CollateClause) -> Result<Node, Refusal> {
+        let CollateClause { arg, collname, location: _ } = collate;
+        let name = match tree::as_texts(&collname).as_deref() {
+            Some([name] | [tree::SYSTEM_SCHEMA, name]) if COLLATIONS.contains(name) => {
+                tree::system_name(name)
+            }
+            Some(_) | None => {
+                return Err(Refusal::later("not_supported_collation", "this collation"));
+            }
+        };
+        let arg = self.expr_option(arg)?;
+        let checked = CollateClause { arg, collname: name, location: NOWHERE };
+        Ok(tree::node(NodeEnum::CollateClause(Box::new(checked))))
+    }
+
+    fn grouping(&mut self, grouping: GroupingFunc) -> Result<Node, Refusal> {
+        let GroupingFunc { xpr: _, args, refs: _, agglevelsup: _, location: _ } = grouping;
+        let args = self.expr_all(args)?;
+        let checked = GroupingFunc { args, location: NOWHERE, ..GroupingFunc::default() };
+        Ok(tree::node(NodeEnum::GroupingFunc(Box::new(checked))))
+    }
+
+    fn named_argument(&mut self, argument: NamedArgExpr) -> Result<Node, Refusal> {
+        let NamedArgExpr { xpr: _, arg, name, argnumber, location: _ } = argument;
+        let arg = self.expr_option(arg)?;
+        let checked = NamedArgExpr { xpr: None, arg, name, argnumber, location: NOWHERE };
+        Ok(tree::node(NodeEnum::NamedArgExpr(Box::new(checked))))
+    }
+
+    /// A list of expressions, as in `IN (…)` and `BETWEEN`.
+    pub(crate) fn expr_list(&mut self, items: List) -> Result<Node, Refusal> {
+        let List { items } = items;
+        Ok(tree::list(self.expr_all(items)?))
+    }
+}
+
+fn constant(value: AConst) -> Result<Node, Refusal> {
+    let AConst { isnull, location: _, val } = value;
+    let is_known = match &val {
+        None => isnull,
+        Some(
+            a_const::Val::Ival(_)
+            | a_const::Val::Fval(_)
+            | a_const::Val::Boolval(_)
+            | a_const::Val::Sval(_)
+            | a_const::Val::Bsval(_),
+        ) => !isnull,
+    };
+    if !is_known {
+        return Err(Refusal::syntax("a constant has no value"));
+    }
+    Ok(tree::node(NodeEnum::AConst(AConst { isnull, location: NOWHERE, val })))
+}

@@ -1,0 +1,107 @@
+//! Which relation a name means.
+
+use std::sync::Arc;
+
+use model::{Action, RelationName};
+use pg_query::protobuf::{Alias, RangeVar};
+
+use crate::Refusal;
+use crate::catalog::Relation;
+use crate::select::Columns;
+use crate::tree::{self, NOWHERE};
+use crate::walk::{Reach, Walk};
+
+/// What an unqualified or qualified name in FROM means.
+pub(crate) enum Named {
+    Relation(Arc<Relation>),
+    CommonTable(Columns),
+}
+
+impl Walk<'_> {
+    /// Finds what a name in FROM means: a query of WITH, or a relation.
+    pub(crate) fn find_source(&self, name: &RangeVar) -> Result<Named, Refusal> {
+        if name.schemaname.is_empty()
+            && name.catalogname.is_empty()
+            && let Some(table) = self.common_table(&name.relname)
+        {
+            return match &table.columns {
+                Some(columns) => Ok(Named::CommonTable(columns.clone())),
+                None => Err(Refusal::later(
+                    "not_supported_forward_reference",
+                    "a reference to a later query of WITH RECURSIVE",
+                )),
+            };
+        }
+        self.find_relation(name, Action::Select).map(Named::Relation)
+    }
+
+    /// Finds the relation that a name means, by the search path.
+    pub(crate) fn find_relation(
+        &self,
+        name: &RangeVar,
+        action: Action,
+    ) -> Result<Arc<Relation>, Refusal> {
+        let RangeVar {
+            catalogname,
+            schemaname,
+            relname,
+            inh: _,
+            relpersistence,
+            alias: _,
+            location: _,
+        } = name;
+        if relpersistence != "p" || relname.is_empty() {
+            return Err(Refusal::later("not_supported_temporary", "a temporary table"));
+        }
+        let unknown = || Refusal::unknown_relation(relname, action);
+        if !catalogname.is_empty() && catalogname != self.world.database {
+            return Err(unknown());
+        }
+        if is_system(schemaname) || (schemaname.is_empty() && relname.starts_with("pg_")) {
+            return Err(Refusal::later("not_supported_catalog", "a query of the system catalogs"));
+        }
+        let in_schema = |schema: &str| {
+            self.world.catalog.relations.get(&RelationName::new(schema, relname.as_str()))
+        };
+        let found = if schemaname.is_empty() {
+            self.world.search_path.iter().find_map(|schema| in_schema(schema))
+        } else {
+            in_schema(schemaname)
+        };
+        let relation = found.ok_or_else(unknown)?;
+        match &relation.unusable {
+            Some(_) if !self.world.is_granted(&relation.name) => Err(unknown()),
+            Some(reason) => Err(Refusal::unusable(relname, reason)),
+            None => Ok(Arc::clone(relation)),
+        }
+    }
+}
+
+/// Whether ONLY was written.
+pub(crate) fn reach(name: &RangeVar) -> Reach {
+    if name.inh { Reach::Below } else { Reach::Only }
+}
+
+/// A relation's name as it is forwarded.
+pub(crate) fn qualified(relation: &RelationName, descends: bool, alias: Option<Alias>) -> RangeVar {
+    RangeVar {
+        catalogname: String::new(),
+        schemaname: relation.schema.clone(),
+        relname: relation.name.clone(),
+        inh: descends,
+        relpersistence: "p".to_owned(),
+        alias,
+        location: NOWHERE,
+    }
+}
+
+pub(crate) fn checked_alias(alias: Option<Alias>) -> Result<Option<Alias>, Refusal> {
+    let Some(Alias { aliasname, colnames }) = alias else { return Ok(None) };
+    let names = tree::as_texts(&colnames).ok_or_else(|| Refusal::syntax("not a list of names"))?;
+    Ok(Some(Alias { aliasname, colnames: tree::names(names) }))
+}
+
+/// The schemas that are PostgreSQL's own.
+fn is_system(schema: &str) -> bool {
+    schema.starts_with("pg_") || schema == "information_schema"
+}

@@ -1,0 +1,188 @@
+//! Operators, function calls and the keywords that are functions.
+
+use pg_query::protobuf::{
+    AExpr, AExprKind, CoercionForm, FuncCall, SqlValueFunction, SqlValueFunctionOp,
+};
+use pg_query::{Node, NodeEnum};
+
+use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
+use crate::walk::Walk;
+use crate::{Refusal, functions};
+
+impl Walk<'_> {
+    pub(crate) fn operation(&mut self, operation: AExpr) -> Result<Node, Refusal> {
+        let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } =
+            operation;
+        let known = AExprKind::try_from(kind).map_err(|_unknown| unknown_operator())?;
+        let name = match known {
+            AExprKind::AexprOp | AExprKind::AexprOpAny | AExprKind::AexprOpAll => {
+                operator_name(&name)?
+            }
+            // Keywords, which the grammar turns into operators that the target looks up on its
+            // pinned search path.
+            AExprKind::AexprDistinct
+            | AExprKind::AexprNotDistinct
+            | AExprKind::AexprNullif
+            | AExprKind::AexprIn
+            | AExprKind::AexprLike
+            | AExprKind::AexprIlike
+            | AExprKind::AexprSimilar
+            | AExprKind::AexprBetween
+            | AExprKind::AexprNotBetween
+            | AExprKind::AexprBetweenSym
+            | AExprKind::AexprNotBetweenSym => match tree::as_texts(&name).as_deref() {
+                Some([_]) => name,
+                Some(_) | None => return Err(unknown_operator()),
+            },
+            AExprKind::Undefined => return Err(unknown_operator()),
+        };
+        let lexpr = self.operand(lexpr)?;
+        let rexpr = self.operand(rexpr)?;
+        let checked = AExpr { kind, name, lexpr, rexpr, location: NOWHERE, ..AExpr::default() };
+        Ok(tree::node(NodeEnum::AExpr(Box::new(checked))))
+    }
+
+    fn operand(&mut self, operand: Option<Box<Node>>) -> Result<Option<Box<Node>>, Refusal> {
+        match operand.map(|operand| operand.node) {
+            None => Ok(None),
+            Some(Some(NodeEnum::List(items))) => Ok(Some(Box::new(self.expr_list(items)?))),
+            Some(inner) => Ok(Some(Box::new(self.expr(Node { node: inner })?))),
+        }
+    }
+
+    /// A function call anywhere but in FROM.
+    pub(crate) fn call(&mut self, call: FuncCall) -> Result<Node, Refusal> {
+        let FuncCall {
+            funcname,
+            args,
+            agg_order,
+            agg_filter,
+            over,
+            agg_within_group,
+            agg_star,
+            agg_distinct,
+            func_variadic,
+            funcformat,
+            location: _,
+        } = call;
+        let name = function_name(&funcname)?;
+        if functions::is_session_name(&name) && args.is_empty() && over.is_none() {
+            return Ok(self.session_name(&name));
+        }
+        if functions::allowed(&name).is_none() {
+            return Err(Refusal::function(&name));
+        }
+        if functions::grows(&name) {
+            check_growth(&name, &args)?;
+        }
+        let args = self.expr_all(args)?;
+        let agg_order = self.sort_expressions(agg_order)?;
+        let agg_filter = self.expr_option(agg_filter)?;
+        let over = over.map(|window| self.window(*window).map(Box::new)).transpose()?;
+        self.functions.insert(name.clone());
+        let checked = FuncCall {
+            funcname: tree::system_name(&name),
+            args,
+            agg_order,
+            agg_filter,
+            over,
+            agg_within_group,
+            agg_star,
+            agg_distinct,
+            func_variadic,
+            funcformat: known_format(funcformat)?,
+            location: NOWHERE,
+        };
+        Ok(tree::node(NodeEnum::FuncCall(Box::new(checked))))
+    }
+
+    /// `current_date` and its like. Who and where are answered by the gateway's own words.
+    pub(crate) fn keyword(&mut self, keyword: SqlValueFunction) -> Result<Node, Refusal> {
+        let SqlValueFunction { xpr: _, op, r#type: _, typmod, location: _ } = keyword;
+        let known = SqlValueFunctionOp::try_from(op)
+            .map_err(|_unknown| Refusal::no_function("this keyword"))?;
+        match known {
+            SqlValueFunctionOp::SvfopCurrentDate
+            | SqlValueFunctionOp::SvfopCurrentTime
+            | SqlValueFunctionOp::SvfopCurrentTimeN
+            | SqlValueFunctionOp::SvfopCurrentTimestamp
+            | SqlValueFunctionOp::SvfopCurrentTimestampN
+            | SqlValueFunctionOp::SvfopLocaltime
+            | SqlValueFunctionOp::SvfopLocaltimeN
+            | SqlValueFunctionOp::SvfopLocaltimestamp
+            | SqlValueFunctionOp::SvfopLocaltimestampN => {
+                let checked = SqlValueFunction { op, typmod, ..SqlValueFunction::default() };
+                Ok(tree::node(NodeEnum::SqlvalueFunction(Box::new(checked))))
+            }
+            SqlValueFunctionOp::SvfopCurrentRole
+            | SqlValueFunctionOp::SvfopCurrentUser
+            | SqlValueFunctionOp::SvfopUser
+            | SqlValueFunctionOp::SvfopSessionUser => Ok(self.session_name("current_user")),
+            SqlValueFunctionOp::SvfopCurrentCatalog => Ok(self.session_name("current_database")),
+            SqlValueFunctionOp::SvfopCurrentSchema => Ok(self.session_name("current_schema")),
+            SqlValueFunctionOp::SqlvalueFunctionOpUndefined => {
+                Err(Refusal::no_function("this keyword"))
+            }
+        }
+    }
+
+    fn session_name(&self, name: &str) -> Node {
+        let text = match name {
+            "current_database" => self.world.database,
+            "current_schema" => self.first_schema(),
+            _ => self.world.identity,
+        };
+        tree::typed_text(text, "name")
+    }
+
+    /// The first schema of the search path that has something in it.
+    fn first_schema(&self) -> &str {
+        let relations = &self.world.catalog.relations;
+        let exists = |schema: &&&str| relations.keys().any(|name| name.schema == ***schema);
+        let mut path = self.world.search_path.iter();
+        path.find(exists).or(self.world.search_path.last()).copied().unwrap_or("public")
+    }
+}
+
+/// The name of a function, which must be PostgreSQL's own.
+pub(crate) fn function_name(funcname: &[Node]) -> Result<String, Refusal> {
+    match tree::as_texts(funcname).as_deref() {
+        Some([name] | [SYSTEM_SCHEMA, name]) => Ok((*name).to_owned()),
+        Some(parts) => Err(Refusal::function(&parts.join("."))),
+        None => Err(Refusal::no_function("this")),
+    }
+}
+
+pub(crate) fn check_growth(name: &str, args: &[Node]) -> Result<(), Refusal> {
+    let is_large = |value: i32| value > functions::CONSTANT_MAX;
+    if args.iter().filter_map(tree::as_integer).any(is_large) {
+        let limit = functions::CONSTANT_MAX;
+        let message = format!("{name} is limited to {limit}");
+        return Err(Refusal::never("constant_too_large", message));
+    }
+    Ok(())
+}
+
+/// An operator of PostgreSQL's own, qualified so that no other can be meant.
+pub(crate) fn operator_name(name: &[Node]) -> Result<Vec<Node>, Refusal> {
+    match tree::as_texts(name).as_deref() {
+        Some([operator] | [SYSTEM_SCHEMA, operator]) => Ok(tree::system_name(operator)),
+        Some(_) | None => Err(unknown_operator()),
+    }
+}
+
+fn unknown_operator() -> Refusal {
+    Refusal::never("operator_not_allowed", "only PostgreSQL's own operators are allowed")
+}
+
+fn known_format(format: i32) -> Result<i32, Refusal> {
+    match CoercionForm::try_from(format) {
+        Ok(CoercionForm::CoerceExplicitCall | CoercionForm::CoerceSqlSyntax) => Ok(format),
+        Ok(
+            CoercionForm::Undefined
+            | CoercionForm::CoerceExplicitCast
+            | CoercionForm::CoerceImplicitCast,
+        )
+        | Err(_) => Err(Refusal::syntax("not a function call")),
+    }
+}

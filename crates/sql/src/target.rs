@@ -1,0 +1,97 @@
+//! Target lists: where a masked column may stand bare, and where `*` is written out.
+
+use pg_query::protobuf::{ColumnRef, ResTarget};
+use pg_query::{Node, NodeEnum};
+
+use crate::Refusal;
+use crate::figure;
+use crate::scope::{self, ScopeColumn, Value};
+use crate::select::Columns;
+use crate::tree;
+use crate::walk::Walk;
+
+impl Walk<'_> {
+    /// Checks the targets of SELECT or RETURNING. Each gets an explicit name.
+    pub(crate) fn targets(&mut self, targets: Vec<Node>) -> Result<(Vec<Node>, Columns), Refusal> {
+        let mut checked = Vec::with_capacity(targets.len());
+        let mut columns = Vec::with_capacity(targets.len());
+        for target in targets {
+            for (name, node, value) in self.target(target)? {
+                checked.push(tree::target(&name, node));
+                columns.push((name, value));
+            }
+        }
+        Ok((checked, columns))
+    }
+
+    fn target(&mut self, target: Node) -> Result<Vec<(String, Node, Value)>, Refusal> {
+        let Some(NodeEnum::ResTarget(target)) = target.node else {
+            return Err(Refusal::syntax("not a target"));
+        };
+        let ResTarget { name, indirection, val, location: _ } = *target;
+        let value = val.ok_or_else(|| Refusal::syntax("a target has no value"))?;
+        if !indirection.is_empty() {
+            return Err(Refusal::syntax("a target cannot have a part"));
+        }
+        if let Some(NodeEnum::ColumnRef(ColumnRef { fields, location: _ })) = &value.node {
+            return match fields.split_last() {
+                Some((last, before)) if tree::is_star(last) => self.star(before),
+                Some(_) | None => Ok(vec![self.bare(name, fields)?]),
+            };
+        }
+        let name = if name.is_empty() { figure::column_name(&value) } else { name };
+        Ok(vec![(name, self.expr(*value)?, Value::computed())])
+    }
+
+    fn bare(&mut self, name: String, fields: &[Node]) -> Result<(String, Node, Value), Refusal> {
+        let parts = self.column_parts(fields)?;
+        let shown = parts.last().copied().unwrap_or_default().to_owned();
+        let (node, value) = self.selected_column(&parts)?;
+        Ok((if name.is_empty() { shown } else { name }, node, value))
+    }
+
+    /// `*` or `item.*`, as the columns that grants cover.
+    fn star(&mut self, before: &[Node]) -> Result<Vec<(String, Node, Value)>, Refusal> {
+        let parts = tree::as_texts(before).ok_or_else(|| Refusal::syntax("not a name"))?;
+        let item = match *parts.as_slice() {
+            [] => return self.star_of_all(),
+            [item] => scope::find_item(&self.levels, None, item)?,
+            [schema, item] => scope::find_item(&self.levels, Some(schema), item)?,
+            [database, schema, item] if database == self.world.database => {
+                scope::find_item(&self.levels, Some(schema), item)?
+            }
+            _ => None,
+        };
+        let item =
+            item.ok_or_else(|| Refusal::unknown_column(&format!("{}.*", parts.join("."))))?;
+        let columns: Vec<ScopeColumn> =
+            item.columns.iter().filter(|c| c.starred).cloned().collect();
+        self.written_out(columns)
+    }
+
+    fn star_of_all(&mut self) -> Result<Vec<(String, Node, Value)>, Refusal> {
+        let items = self.levels.last().map(|level| level.items.as_slice()).unwrap_or_default();
+        let visible = items.iter().filter(|item| item.by_column && !item.lateral_only);
+        let columns: Vec<ScopeColumn> =
+            visible.flat_map(|item| &item.columns).filter(|c| c.starred).cloned().collect();
+        if columns.is_empty() {
+            return Err(Refusal::syntax("SELECT * needs a table with columns"));
+        }
+        self.written_out(columns)
+    }
+
+    fn written_out(
+        &mut self,
+        columns: Vec<ScopeColumn>,
+    ) -> Result<Vec<(String, Node, Value)>, Refusal> {
+        let mut targets = Vec::with_capacity(columns.len());
+        for column in columns {
+            let name = column.name.clone();
+            let written = scope::write(&self.levels, &column, &[&name])
+                .ok_or_else(|| Refusal::ambiguous_column(&name))?;
+            let (node, value) = self.select_found(column, written)?;
+            targets.push((name, node, value));
+        }
+        Ok(targets)
+    }
+}

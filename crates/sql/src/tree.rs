@@ -1,0 +1,114 @@
+//! Small pieces of syntax trees: building nodes, reading names.
+
+use pg_query::protobuf::{
+    self, AConst, AStar, ColumnRef, Integer, List, ResTarget, TypeCast, TypeName, a_const,
+};
+use pg_query::{Node, NodeEnum};
+
+/// Where a node stands in a text that we write. Locations are not compared.
+pub(crate) const NOWHERE: i32 = 0;
+
+/// The schema of everything that is PostgreSQL's own.
+pub(crate) const SYSTEM_SCHEMA: &str = "pg_catalog";
+
+pub(crate) fn node(inner: NodeEnum) -> Node {
+    Node { node: Some(inner) }
+}
+
+pub(crate) fn boxed(inner: NodeEnum) -> Option<Box<Node>> {
+    Some(Box::new(node(inner)))
+}
+
+pub(crate) fn text_node(text: &str) -> Node {
+    node(NodeEnum::String(protobuf::String { sval: text.to_owned() }))
+}
+
+/// A list of names, for example `pg_catalog.lower`.
+pub(crate) fn names<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<Node> {
+    parts.into_iter().map(text_node).collect()
+}
+
+/// A name of PostgreSQL's own, qualified.
+pub(crate) fn system_name(name: &str) -> Vec<Node> {
+    names([SYSTEM_SCHEMA, name])
+}
+
+pub(crate) fn list(items: Vec<Node>) -> Node {
+    node(NodeEnum::List(List { items }))
+}
+
+pub(crate) fn column_ref<'a>(parts: impl IntoIterator<Item = &'a str>) -> Node {
+    node(NodeEnum::ColumnRef(ColumnRef { fields: names(parts), location: NOWHERE }))
+}
+
+pub(crate) fn integer(value: i32) -> Node {
+    constant(a_const::Val::Ival(Integer { ival: value }))
+}
+
+pub(crate) fn boolean(value: bool) -> Node {
+    constant(a_const::Val::Boolval(protobuf::Boolean { boolval: value }))
+}
+
+fn constant(value: a_const::Val) -> Node {
+    node(NodeEnum::AConst(AConst { isnull: false, location: NOWHERE, val: Some(value) }))
+}
+
+/// A text constant cast to one of PostgreSQL's own types.
+pub(crate) fn typed_text(text: &str, type_name: &str) -> Node {
+    let literal = constant(a_const::Val::Sval(protobuf::String { sval: text.to_owned() }));
+    let type_name = TypeName {
+        names: system_name(type_name),
+        type_oid: 0,
+        setof: false,
+        pct_type: false,
+        typmods: Vec::new(),
+        typemod: -1,
+        array_bounds: Vec::new(),
+        location: NOWHERE,
+    };
+    node(NodeEnum::TypeCast(Box::new(TypeCast {
+        arg: Some(Box::new(literal)),
+        type_name: Some(type_name),
+        location: NOWHERE,
+    })))
+}
+
+/// An entry of a target list; an empty name is no name.
+pub(crate) fn target(name: &str, value: Node) -> Node {
+    node(NodeEnum::ResTarget(Box::new(ResTarget {
+        name: name.to_owned(),
+        indirection: Vec::new(),
+        val: Some(Box::new(value)),
+        location: NOWHERE,
+    })))
+}
+
+/// The text of a name part; nothing if the node is another one.
+pub(crate) fn as_text(item: &Node) -> Option<&str> {
+    match &item.node {
+        Some(NodeEnum::String(protobuf::String { sval })) => Some(sval),
+        Some(_) | None => None,
+    }
+}
+
+/// The parts of a name; nothing if one is not a plain name.
+pub(crate) fn as_texts(items: &[Node]) -> Option<Vec<&str>> {
+    items.iter().map(as_text).collect()
+}
+
+/// The value of an integer constant.
+pub(crate) fn as_integer(item: &Node) -> Option<i32> {
+    match &item.node {
+        Some(NodeEnum::AConst(AConst {
+            isnull: false,
+            location: _,
+            val: Some(a_const::Val::Ival(Integer { ival })),
+        })) => Some(*ival),
+        Some(_) | None => None,
+    }
+}
+
+/// True for the bare `*` or a qualified one.
+pub(crate) fn is_star(item: &Node) -> bool {
+    matches!(item.node, Some(NodeEnum::AStar(AStar {})))
+}

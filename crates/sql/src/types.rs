@@ -1,0 +1,113 @@
+//! The types that a cast or a parameter may have: reading a value of them runs no code but
+//! PostgreSQL's own, and names no object of the target.
+//!
+//! Not allowed: `reg…` types (they look names up), XML, pseudo-types, domains (their checks run
+//! code of the target), composites, and types of extensions.
+
+use pg_query::Node;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Integer, TypeName};
+
+use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
+use crate::walk::World;
+use crate::{Catalog, Refusal};
+
+/// The OID of the type of literals that have none yet. Drivers send it for a text.
+const UNKNOWN_OID: u32 = 705;
+
+/// Most dimensions of an array type (PostgreSQL, `MAXDIM`).
+const DIMENSIONS_MAX: usize = 6;
+
+/// An enum of the target.
+#[derive(Clone, Debug)]
+pub(crate) struct UserType {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+}
+
+/// Name, OID, OID of its array type (PostgreSQL, `pg_type.dat`).
+#[rustfmt::skip]
+const BUILT_IN: [(&str, u32, u32); 44] = [
+    ("bool", 16, 1000), ("bytea", 17, 1001), ("char", 18, 1002), ("name", 19, 1003),
+    ("int8", 20, 1016), ("int2", 21, 1005), ("int4", 23, 1007), ("text", 25, 1009),
+    ("oid", 26, 1028), ("json", 114, 199), ("point", 600, 1017), ("lseg", 601, 1018),
+    ("path", 602, 1019), ("box", 603, 1020), ("polygon", 604, 1027), ("line", 628, 629),
+    ("cidr", 650, 651), ("float4", 700, 1021), ("float8", 701, 1022), ("circle", 718, 719),
+    ("macaddr8", 774, 775), ("money", 790, 791), ("macaddr", 829, 1040), ("inet", 869, 1041),
+    ("bpchar", 1042, 1014), ("varchar", 1043, 1015), ("date", 1082, 1182), ("time", 1083, 1183),
+    ("timestamp", 1114, 1115), ("timestamptz", 1184, 1185), ("interval", 1186, 1187),
+    ("timetz", 1266, 1270), ("bit", 1560, 1561), ("varbit", 1562, 1563), ("numeric", 1700, 1231),
+    ("uuid", 2950, 2951), ("tsvector", 3614, 3643), ("tsquery", 3615, 3645),
+    ("jsonb", 3802, 3807), ("jsonpath", 4072, 4073), ("int4range", 3904, 3905),
+    ("numrange", 3906, 3907), ("daterange", 3912, 3913), ("tstzrange", 3910, 3911),
+];
+
+/// True if a parameter may have this type: reading a value of it runs no code of the target's.
+///
+/// Zero, the unspecified type, is allowed: the target then infers the type.
+pub fn parameter_type_allowed(catalog: &Catalog, oid: u32) -> bool {
+    oid == 0
+        || oid == UNKNOWN_OID
+        || BUILT_IN.iter().any(|(_, scalar, array)| *scalar == oid || *array == oid)
+        || catalog.enum_oids.contains(&oid)
+}
+
+/// Checks a type name and writes it qualified.
+pub(crate) fn type_name(world: &World<'_>, name: TypeName) -> Result<TypeName, Refusal> {
+    let TypeName { names, type_oid, setof, pct_type, typmods, typemod, array_bounds, location: _ } =
+        name;
+    let written = tree::as_texts(&names).ok_or_else(|| Refusal::data_type("name"))?;
+    let shown = written.join(".");
+    if type_oid != 0 || setof || pct_type || typemod != -1 || array_bounds.len() > DIMENSIONS_MAX {
+        return Err(Refusal::data_type(&shown));
+    }
+    let names = resolve(world, &written).ok_or_else(|| Refusal::data_type(&shown))?;
+    if !typmods.iter().all(|modifier| tree::as_integer(modifier).is_some()) {
+        return Err(Refusal::data_type(&shown));
+    }
+    let typmods = typmods.iter().filter_map(tree::as_integer).map(tree::integer).collect();
+    let array_bounds = array_bounds
+        .iter()
+        .map(bound)
+        .collect::<Option<_>>()
+        .ok_or_else(|| Refusal::data_type(&shown))?;
+    Ok(TypeName {
+        names,
+        type_oid: 0,
+        setof: false,
+        pct_type: false,
+        typmods,
+        typemod: -1,
+        array_bounds,
+        location: NOWHERE,
+    })
+}
+
+/// The OID of a type without modifiers that is PostgreSQL's own.
+pub(crate) fn built_in_oid(name: &str) -> Option<u32> {
+    BUILT_IN.iter().find(|(built_in, _, _)| *built_in == name).map(|(_, oid, _)| *oid)
+}
+
+/// `pg_catalog` is searched first, as PostgreSQL does unless the search path says otherwise.
+fn resolve(world: &World<'_>, written: &[&str]) -> Option<Vec<Node>> {
+    let user = |schema: &str, name: &str| {
+        let found = world.catalog.enums.get(&(schema.to_owned(), name.to_owned()))?;
+        Some(tree::names([found.schema.as_str(), found.name.as_str()]))
+    };
+    match *written {
+        [name] if built_in_oid(name).is_some() => Some(tree::system_name(name)),
+        [name] => world.search_path.iter().find_map(|schema| user(schema, name)),
+        [SYSTEM_SCHEMA, name] => built_in_oid(name).map(|_| tree::system_name(name)),
+        [schema, name] => user(schema, name),
+        _ => None,
+    }
+}
+
+fn bound(item: &Node) -> Option<Node> {
+    match &item.node {
+        Some(NodeEnum::Integer(Integer { ival })) => {
+            Some(tree::node(NodeEnum::Integer(Integer { ival: *ival })))
+        }
+        Some(_) | None => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! Names for what is refused, so that records and clients say more than "no".
+
+use pg_query::NodeEnum;
+
+use crate::Refusal;
+
+/// The refusal for a statement or an expression that the walk does not know.
+#[expect(clippy::wildcard_enum_match_arm, reason = "everything that is not named is refused alike")]
+pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
+    let later = Refusal::later;
+    let never = |code, what: &str| Refusal::never(code, format!("{what} is not allowed"));
+    match node {
+        NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY"),
+        NodeEnum::ExplainStmt(_) => later("not_supported_explain", "EXPLAIN"),
+        NodeEnum::MergeStmt(_) => later("not_supported_merge", "MERGE"),
+        NodeEnum::PrepareStmt(_) | NodeEnum::ExecuteStmt(_) | NodeEnum::DeallocateStmt(_) => {
+            later("not_supported_prepare", "PREPARE, EXECUTE or DEALLOCATE as a statement")
+                .with_hint("Use the driver's own prepared statements.")
+        }
+        NodeEnum::DeclareCursorStmt(_) | NodeEnum::FetchStmt(_) | NodeEnum::ClosePortalStmt(_) => {
+            later("not_supported_cursor", "a cursor declared by a statement")
+        }
+        NodeEnum::DiscardStmt(_) => later("not_supported_discard", "DISCARD"),
+        NodeEnum::ListenStmt(_) | NodeEnum::UnlistenStmt(_) | NodeEnum::NotifyStmt(_) => {
+            later("not_supported_notify", "LISTEN or NOTIFY")
+        }
+        NodeEnum::LockStmt(_) => later("not_supported_lock", "LOCK"),
+        NodeEnum::TruncateStmt(_) => later("not_supported_truncate", "TRUNCATE"),
+        NodeEnum::DoStmt(_) => never("code_not_allowed", "DO"),
+        NodeEnum::CallStmt(_) => never("code_not_allowed", "CALL"),
+        NodeEnum::CreateStmt(_)
+        | NodeEnum::CreateTableAsStmt(_)
+        | NodeEnum::ViewStmt(_)
+        | NodeEnum::RuleStmt(_)
+        | NodeEnum::CreateFunctionStmt(_)
+        | NodeEnum::CreateTrigStmt(_)
+        | NodeEnum::CreateSchemaStmt(_)
+        | NodeEnum::CreateDomainStmt(_)
+        | NodeEnum::CreateEnumStmt(_)
+        | NodeEnum::CreateExtensionStmt(_)
+        | NodeEnum::CreateCastStmt(_)
+        | NodeEnum::CreateSeqStmt(_)
+        | NodeEnum::DefineStmt(_)
+        | NodeEnum::IndexStmt(_)
+        | NodeEnum::AlterTableStmt(_)
+        | NodeEnum::RenameStmt(_)
+        | NodeEnum::DropStmt(_)
+        | NodeEnum::CommentStmt(_)
+        | NodeEnum::RefreshMatViewStmt(_) => {
+            never("definition_not_allowed", "a change of definitions")
+        }
+        NodeEnum::GrantStmt(_)
+        | NodeEnum::GrantRoleStmt(_)
+        | NodeEnum::CreateRoleStmt(_)
+        | NodeEnum::AlterRoleStmt(_)
+        | NodeEnum::AlterRoleSetStmt(_)
+        | NodeEnum::DropRoleStmt(_)
+        | NodeEnum::AlterDatabaseSetStmt(_)
+        | NodeEnum::AlterSystemStmt(_) => never("administration_not_allowed", "administration"),
+        NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {
+            never("xml_not_allowed", "XML")
+        }
+        NodeEnum::JsonTable(_)
+        | NodeEnum::JsonFuncExpr(_)
+        | NodeEnum::JsonObjectConstructor(_)
+        | NodeEnum::JsonArrayConstructor(_)
+        | NodeEnum::JsonArrayQueryConstructor(_)
+        | NodeEnum::JsonObjectAgg(_)
+        | NodeEnum::JsonArrayAgg(_)
+        | NodeEnum::JsonIsPredicate(_)
+        | NodeEnum::JsonParseExpr(_)
+        | NodeEnum::JsonScalarExpr(_)
+        | NodeEnum::JsonSerializeExpr(_) => later("not_supported_sql_json", "SQL/JSON syntax")
+            .with_hint("Use the json and jsonb functions."),
+        NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
+        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
+        NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "WHERE CURRENT OF"),
+        NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) => {
+            later("not_supported_writing_cte", "a WITH query that writes")
+        }
+        NodeEnum::LockingClause(_) => later("not_supported_row_lock", "FOR UPDATE or FOR SHARE"),
+        _ => later("not_supported_statement", "this kind of statement or expression"),
+    }
+}

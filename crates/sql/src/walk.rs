@@ -1,0 +1,277 @@
+//! The state of one walk over a statement: the scopes it is in and what it has touched so far.
+//!
+//! The walk takes the tree apart and builds the checked one. Each allowed node is taken apart
+//! with every field named, so a field that a later grammar adds is a compile error here, and what
+//! is not put into the checked tree is not forwarded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
+use pg_query::Node;
+
+use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::scope::{self, CommonTable, Content, Found, Item, Level, ScopeColumn, Value};
+use crate::substitute;
+use crate::{Refusal, Request};
+
+/// All that a statement's names depend on.
+#[derive(Clone)]
+pub(crate) struct World<'a> {
+    pub(crate) catalog: &'a Catalog,
+    /// With `$user` replaced.
+    pub(crate) search_path: Vec<&'a str>,
+    pub(crate) identity: &'a str,
+    pub(crate) database: &'a str,
+    pub(crate) granted: &'a dyn Fn(&RelationName, Action) -> BTreeSet<String>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(request: &Request<'a>) -> Self {
+        let identity = request.identity.as_str();
+        let schema = |name: &'a String| if name == "$user" { identity } else { name.as_str() };
+        Self {
+            catalog: request.catalog,
+            search_path: request.search_path.iter().map(schema).collect(),
+            identity,
+            database: request.database,
+            granted: request.granted,
+        }
+    }
+
+    /// True if some live grant names the relation, whatever it allows there.
+    pub(crate) fn is_granted(&self, relation: &RelationName) -> bool {
+        let actions = [Action::Select, Action::Insert, Action::Update, Action::Delete];
+        actions.into_iter().any(|action| !(self.granted)(relation, action).is_empty())
+    }
+}
+
+/// One mention of a relation in a statement, and what the statement does there.
+#[derive(Debug)]
+pub(crate) struct Use {
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) touched: BTreeMap<Action, BTreeSet<String>>,
+    /// Whether the statement asked for the tables below it too.
+    pub(crate) reach: Reach,
+    /// Whether they are included.
+    pub(crate) descends: bool,
+}
+
+/// Whether a mention of a relation means the tables below it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// `ONLY t`.
+    Only,
+    /// `t`.
+    Below,
+}
+
+/// One walk over one statement.
+pub(crate) struct Walk<'a> {
+    pub(crate) world: &'a World<'a>,
+    /// For each mention of a relation, in order, whether the tables below it are included. Past
+    /// its end they are not.
+    pub(crate) descends: &'a [bool],
+    pub(crate) uses: Vec<Use>,
+    pub(crate) functions: BTreeSet<String>,
+    pub(crate) masked: BTreeSet<MaskedColumn>,
+    pub(crate) parameters_max: u16,
+    pub(crate) levels: Vec<Level>,
+    last_id: u64,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(world: &'a World<'a>, descends: &'a [bool]) -> Self {
+        Self {
+            world,
+            descends,
+            uses: Vec::new(),
+            functions: BTreeSet::new(),
+            masked: BTreeSet::new(),
+            parameters_max: 0,
+            levels: Vec::new(),
+            last_id: 0,
+        }
+    }
+
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id = self.last_id.saturating_add(1);
+        self.last_id
+    }
+
+    /// Walks with one more level of names, and leaves it.
+    pub(crate) fn nested<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.levels.push(Level::default());
+        let result = work(self);
+        self.levels.pop();
+        result
+    }
+
+    pub(crate) fn items(&mut self) -> &mut Vec<Item> {
+        if self.levels.is_empty() {
+            self.levels.push(Level::default());
+        }
+        let last = self.levels.len().saturating_sub(1);
+        #[expect(clippy::indexing_slicing, reason = "a level was pushed if there was none")]
+        &mut self.levels[last].items
+    }
+
+    pub(crate) fn set_lateral(&mut self, lateral: bool) {
+        if let Some(level) = self.levels.last_mut() {
+            level.lateral = lateral;
+        }
+    }
+
+    pub(crate) fn define(&mut self, table: CommonTable) {
+        if let Some(level) = self.levels.last_mut() {
+            level.ctes.retain(|known| known.name != table.name);
+            level.ctes.push(table);
+        }
+    }
+
+    pub(crate) fn common_table(&self, name: &str) -> Option<&CommonTable> {
+        let mut tables = self.levels.iter().rev().flat_map(|level| &level.ctes);
+        tables.find(|table| table.name == name)
+    }
+
+    /// Begins a use of a relation: the action is touched, with no column yet.
+    ///
+    /// A partitioned table is nothing without its partitions, so they are included and touched.
+    /// Of other tables those below are included only if grants cover them.
+    pub(crate) fn use_relation(
+        &mut self,
+        relation: Arc<Relation>,
+        action: Action,
+        reach: Reach,
+    ) -> usize {
+        let index = self.uses.len();
+        let covered = self.descends.get(index).copied().unwrap_or(false);
+        let is_partitioned = relation.kind == RelationKind::Partitioned;
+        let descends = reach == Reach::Below && (covered || is_partitioned);
+        let touched = BTreeMap::from([(action, BTreeSet::new())]);
+        self.uses.push(Use { relation, touched, reach, descends });
+        index
+    }
+
+    pub(crate) fn touch(&mut self, use_index: usize, action: Action, column: Option<&str>) {
+        if let Some(used) = self.uses.get_mut(use_index) {
+            let columns = used.touched.entry(action).or_default();
+            columns.extend(column.map(str::to_owned));
+        }
+    }
+
+    pub(crate) fn column(&self, use_index: usize, column_index: usize) -> Option<&Column> {
+        self.uses.get(use_index)?.relation.columns.get(column_index)
+    }
+
+    /// The masked column that a value is or comes from.
+    pub(crate) fn mask_of(&self, value: &Value) -> Option<MaskedColumn> {
+        match &value.content {
+            Content::Masked(masked) => Some(masked.clone()),
+            Content::Free => None,
+            Content::Raw { use_index, column_index } => {
+                let column = self.column(*use_index, *column_index)?;
+                let relation = self.uses.get(*use_index)?.relation.name.clone();
+                let mask = column.mask.as_ref()?.mask.clone();
+                Some(MaskedColumn { relation, column: column.name.clone(), mask })
+            }
+        }
+    }
+
+    /// Notes that a value is read.
+    pub(crate) fn read(&mut self, value: &Value) {
+        if let Content::Raw { use_index, column_index } = value.content {
+            let name = self.column(use_index, column_index).map(|column| column.name.clone());
+            self.touch(use_index, Action::Select, name.as_deref());
+        }
+    }
+
+    /// A column where it may be computed with: masked ones are refused.
+    pub(crate) fn computed_column(&mut self, parts: &[&str]) -> Result<Found, Refusal> {
+        let found = scope::resolve(&self.levels, parts)?;
+        self.read(&found.column.value);
+        if self.mask_of(&found.column.value).is_some() {
+            return Err(Refusal::masked(&parts.join(".")));
+        }
+        Ok(found)
+    }
+
+    /// A bare column of a target list: a masked one is replaced by its mask.
+    pub(crate) fn selected_column(&mut self, parts: &[&str]) -> Result<(Node, Value), Refusal> {
+        let Found { column, written } = scope::resolve(&self.levels, parts)?;
+        self.select_found(column, written)
+    }
+
+    pub(crate) fn select_found(
+        &mut self,
+        column: ScopeColumn,
+        written: Node,
+    ) -> Result<(Node, Value), Refusal> {
+        self.read(&column.value);
+        let Some(masked) = self.mask_of(&column.value) else {
+            return Ok((written, Value { content: Content::Free, ..column.value }));
+        };
+        let column_type = column.value.column_type;
+        let selected = match column.value.content {
+            Content::Raw { use_index, column_index } => {
+                let expression = self
+                    .column(use_index, column_index)
+                    .and_then(|column| column.mask.as_ref())
+                    .map(|mask| Arc::clone(&mask.expression))
+                    .ok_or_else(Refusal::mismatch)?;
+                substitute::fill(&expression, &written)?
+            }
+            // The mask stands in the subquery already.
+            Content::Masked(_) | Content::Free => written,
+        };
+        self.masked.insert(masked.clone());
+        Ok((selected, Value { content: Content::Masked(masked), origin: None, column_type }))
+    }
+
+    /// What was touched, in the form on which a decision rests.
+    pub(crate) fn facts(&self, kind: StatementKind) -> Facts {
+        let mut touches: BTreeMap<(RelationName, Action), BTreeSet<String>> = BTreeMap::new();
+        for used in &self.uses {
+            let below = used.relation.descendants.iter().filter(|_| used.descends);
+            for relation in std::iter::once(&used.relation.name).chain(below) {
+                for (action, columns) in &used.touched {
+                    let all = touches.entry((relation.clone(), *action)).or_default();
+                    all.extend(columns.iter().cloned());
+                }
+            }
+        }
+        Facts {
+            kind,
+            touches: Facts::touches_from(touches),
+            masked: self.masked.iter().cloned().collect(),
+            functions: self.functions.clone(),
+        }
+    }
+
+    /// For each mention of a relation, whether grants cover the tables below it for what was done.
+    pub(crate) fn covered_descendants(&self) -> Vec<bool> {
+        let covers = |relation: &RelationName, used: &Use| {
+            used.touched.iter().all(|(action, columns)| {
+                let granted = (self.world.granted)(relation, *action);
+                !granted.is_empty() && columns.is_subset(&granted)
+            })
+        };
+        let all_below = |used: &Use| {
+            let below = &used.relation.descendants;
+            used.reach == Reach::Below
+                && !below.is_empty()
+                && below.iter().all(|relation| covers(relation, used))
+        };
+        self.uses.iter().map(all_below).collect()
+    }
+
+    /// The first relation that no live grant names.
+    pub(crate) fn ungranted(&self) -> Option<(&RelationName, Action)> {
+        let used = self.uses.iter().find(|used| !self.world.is_granted(&used.relation.name))?;
+        let action = used.touched.keys().next().copied().unwrap_or(Action::Select);
+        Some((&used.relation.name, action))
+    }
+}

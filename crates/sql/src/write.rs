@@ -1,0 +1,309 @@
+//! INSERT, UPDATE and DELETE.
+//!
+//! A masked column may be written with the client's own values, if a grant covers it, but is
+//! never read: not by a condition, not by an assignment, not by ON CONFLICT.
+
+use model::Action;
+use pg_query::protobuf::{
+    DeleteStmt, InsertStmt, List, MultiAssignRef, OverridingKind, RangeVar, ResTarget,
+    ReturningClause, SelectStmt, SetToDefault, UpdateStmt,
+};
+use pg_query::{Node, NodeEnum};
+
+use crate::Refusal;
+use crate::catalog::RelationKind;
+use crate::names;
+use crate::select::Columns;
+use crate::tree::{self, NOWHERE};
+use crate::unsupported::unsupported;
+use crate::walk::{Reach, Walk};
+
+impl Walk<'_> {
+    pub(crate) fn insert(&mut self, insert: InsertStmt) -> Result<(InsertStmt, Columns), Refusal> {
+        let InsertStmt {
+            relation,
+            cols,
+            select_stmt,
+            on_conflict_clause,
+            returning_clause,
+            with_clause,
+            r#override,
+        } = insert;
+        let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
+        let (use_index, name) = self.write_target(relation, Action::Insert)?;
+        let source = select_stmt.map(|source| self.insert_source(*source)).transpose()?;
+        let cols =
+            self.insert_columns(use_index, cols, source.as_ref().map(|(_, width)| *width))?;
+        match OverridingKind::try_from(r#override) {
+            Ok(
+                OverridingKind::OverridingNotSet
+                | OverridingKind::OverridingUserValue
+                | OverridingKind::OverridingSystemValue,
+            ) => {}
+            Ok(OverridingKind::Undefined) | Err(_) => {
+                return Err(Refusal::syntax("unknown kind of OVERRIDING"));
+            }
+        }
+        let alias = names::checked_alias(name.alias)?;
+        let item = self.relation_item(use_index, alias.as_ref())?;
+        self.items().push(item);
+        let on_conflict_clause = on_conflict_clause
+            .map(|clause| self.on_conflict(*clause, use_index).map(Box::new))
+            .transpose()?;
+        let (returning_clause, columns) = self.returning(returning_clause)?;
+        let relation = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+        let insert = InsertStmt {
+            relation: Some(names::qualified(&relation.relation.name, true, alias)),
+            cols,
+            select_stmt: source.map(|(node, _)| Box::new(node)),
+            on_conflict_clause,
+            returning_clause,
+            with_clause,
+            r#override,
+        };
+        Ok((insert, columns))
+    }
+
+    pub(crate) fn update(&mut self, update: UpdateStmt) -> Result<(UpdateStmt, Columns), Refusal> {
+        let UpdateStmt {
+            relation,
+            target_list,
+            where_clause,
+            from_clause,
+            returning_clause,
+            with_clause,
+        } = update;
+        let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
+        let (use_index, name) = self.write_target(relation, Action::Update)?;
+        let alias = self.target_item(use_index, name)?;
+        let from_clause = self.from_clause(from_clause)?;
+        let target_list = self.assignments(target_list, use_index, Action::Update)?;
+        let where_clause = self.expr_option(where_clause)?;
+        let (returning_clause, columns) = self.returning(returning_clause)?;
+        let update = UpdateStmt {
+            relation: Some(self.forwarded(use_index, alias)?),
+            target_list,
+            where_clause,
+            from_clause,
+            returning_clause,
+            with_clause,
+        };
+        Ok((update, columns))
+    }
+
+    pub(crate) fn delete(&mut self, delete: DeleteStmt) -> Result<(DeleteStmt, Columns), Refusal> {
+        let DeleteStmt { relation, using_clause, where_clause, returning_clause, with_clause } =
+            delete;
+        let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
+        let (use_index, name) = self.write_target(relation, Action::Delete)?;
+        let alias = self.target_item(use_index, name)?;
+        let using_clause = self.from_clause(using_clause)?;
+        let where_clause = self.expr_option(where_clause)?;
+        let (returning_clause, columns) = self.returning(returning_clause)?;
+        let delete = DeleteStmt {
+            relation: Some(self.forwarded(use_index, alias)?),
+            using_clause,
+            where_clause,
+            returning_clause,
+            with_clause,
+        };
+        Ok((delete, columns))
+    }
+
+    fn write_target(
+        &mut self,
+        relation: Option<RangeVar>,
+        action: Action,
+    ) -> Result<(usize, RangeVar), Refusal> {
+        let name = relation.ok_or_else(|| Refusal::syntax("no relation is named"))?;
+        let relation = self.find_relation(&name, action)?;
+        if !relation.is_writable() {
+            return Err(Refusal::later("not_supported_view_write", "writing to a view"));
+        }
+        // INSERT finds the partition itself and touches no child of a plain table.
+        let is_insert = action == Action::Insert;
+        let is_partitioned = relation.kind == RelationKind::Partitioned;
+        let reach = if is_insert && !is_partitioned { Reach::Only } else { names::reach(&name) };
+        Ok((self.use_relation(relation, action, reach), name))
+    }
+
+    /// Makes the target known to the clauses behind it, but not to FROM.
+    fn target_item(
+        &mut self,
+        use_index: usize,
+        name: RangeVar,
+    ) -> Result<Option<pg_query::protobuf::Alias>, Refusal> {
+        let alias = names::checked_alias(name.alias)?;
+        let mut item = self.relation_item(use_index, alias.as_ref())?;
+        item.lateral_only = true;
+        item.lateral_ok = false;
+        self.items().push(item);
+        Ok(alias)
+    }
+
+    /// The columns of INSERT. If none is named, as many of the relation as the source has.
+    fn insert_columns(
+        &mut self,
+        use_index: usize,
+        cols: Vec<Node>,
+        width: Option<usize>,
+    ) -> Result<Vec<Node>, Refusal> {
+        let mut named = Vec::with_capacity(cols.len());
+        for column in cols {
+            let Some(NodeEnum::ResTarget(target)) = column.node else {
+                return Err(Refusal::syntax("not a column"));
+            };
+            let ResTarget { name, indirection, val, location: _ } = *target;
+            if !indirection.is_empty() || val.is_some() {
+                return Err(Refusal::later("not_supported_part", "writing a part of a column"));
+            }
+            named.push(name);
+        }
+        if named.is_empty() {
+            let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+            let columns = used.relation.columns.iter().take(width.unwrap_or(0));
+            named = columns.map(|column| column.name.clone()).collect();
+        }
+        let mut checked = Vec::with_capacity(named.len());
+        for name in named {
+            self.write_column(use_index, Action::Insert, &name)?;
+            checked.push(column_target(&name, None));
+        }
+        Ok(checked)
+    }
+
+    pub(crate) fn write_column(
+        &mut self,
+        use_index: usize,
+        action: Action,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+        if used.relation.column(name).is_none() {
+            return Err(Refusal::unknown_column(name));
+        }
+        self.touch(use_index, action, Some(name));
+        Ok(())
+    }
+
+    /// VALUES, where DEFAULT may stand, or a query, whose result is written and so not masked.
+    fn insert_source(&mut self, source: Node) -> Result<(Node, usize), Refusal> {
+        match source.node {
+            Some(NodeEnum::SelectStmt(query)) if is_plain_values(&query) => {
+                let mut width = 0;
+                let mut rows = Vec::with_capacity(query.values_lists.len());
+                for row in query.values_lists {
+                    let Some(NodeEnum::List(List { items })) = row.node else {
+                        return Err(Refusal::syntax("VALUES without a row"));
+                    };
+                    width = items.len();
+                    let items = items.into_iter().map(|item| self.written_value(item, None));
+                    rows.push(tree::list(items.collect::<Result<_, _>>()?));
+                }
+                let SelectStmt { limit_option, op, .. } = *query;
+                let values =
+                    SelectStmt { values_lists: rows, limit_option, op, ..SelectStmt::default() };
+                Ok((tree::node(NodeEnum::SelectStmt(Box::new(values))), width))
+            }
+            inner => {
+                let (query, columns) = self.unmasked_query(Some(Box::new(Node { node: inner })))?;
+                Ok((query, columns.len()))
+            }
+        }
+    }
+
+    /// The SET list of UPDATE or ON CONFLICT.
+    pub(crate) fn assignments(
+        &mut self,
+        targets: Vec<Node>,
+        use_index: usize,
+        action: Action,
+    ) -> Result<Vec<Node>, Refusal> {
+        let mut checked = Vec::with_capacity(targets.len());
+        for target in targets {
+            let Some(NodeEnum::ResTarget(target)) = target.node else {
+                return Err(Refusal::syntax("not an assignment"));
+            };
+            let ResTarget { name, indirection, val, location: _ } = *target;
+            if !indirection.is_empty() {
+                return Err(Refusal::later("not_supported_part", "writing a part of a column"));
+            }
+            self.write_column(use_index, action, &name)?;
+            let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
+            let value = self.written_value(*value, Some(()))?;
+            checked.push(column_target(&name, Some(value)));
+        }
+        Ok(checked)
+    }
+
+    /// An expression, DEFAULT or, in an assignment, one column of a row.
+    fn written_value(&mut self, value: Node, assignment: Option<()>) -> Result<Node, Refusal> {
+        match value.node {
+            Some(NodeEnum::SetToDefault(_)) => {
+                let default = SetToDefault { location: NOWHERE, ..SetToDefault::default() };
+                Ok(tree::node(NodeEnum::SetToDefault(Box::new(default))))
+            }
+            Some(NodeEnum::MultiAssignRef(part)) if assignment.is_some() => {
+                let MultiAssignRef { source, colno, ncolumns } = *part;
+                let source = Some(Box::new(self.assigned_row(source)?));
+                let part = MultiAssignRef { source, colno, ncolumns };
+                Ok(tree::node(NodeEnum::MultiAssignRef(Box::new(part))))
+            }
+            inner => self.expr(Node { node: inner }),
+        }
+    }
+
+    fn assigned_row(&mut self, source: Option<Box<Node>>) -> Result<Node, Refusal> {
+        match source.and_then(|source| source.node) {
+            Some(NodeEnum::RowExpr(mut row)) => {
+                let args = std::mem::take(&mut row.args);
+                let args = args.into_iter().map(|item| self.written_value(item, None));
+                let args = args.collect::<Result<Vec<_>, _>>()?;
+                let checked = pg_query::protobuf::RowExpr {
+                    args,
+                    row_format: row.row_format,
+                    location: NOWHERE,
+                    ..pg_query::protobuf::RowExpr::default()
+                };
+                Ok(tree::node(NodeEnum::RowExpr(Box::new(checked))))
+            }
+            Some(NodeEnum::SubLink(link)) => self.subquery_expr(*link),
+            Some(other) => Err(unsupported(&other)),
+            None => Err(Refusal::syntax("an assignment has no value")),
+        }
+    }
+
+    fn returning(
+        &mut self,
+        clause: Option<ReturningClause>,
+    ) -> Result<(Option<ReturningClause>, Columns), Refusal> {
+        let Some(ReturningClause { options, exprs }) = clause else {
+            return Ok((None, Columns::new()));
+        };
+        if !options.is_empty() {
+            return Err(Refusal::later("not_supported_returning_options", "RETURNING WITH"));
+        }
+        let (exprs, columns) = self.targets(exprs)?;
+        Ok((Some(ReturningClause { options, exprs }), columns))
+    }
+}
+
+/// A column as INSERT and SET name it.
+pub(crate) fn column_target(name: &str, value: Option<Node>) -> Node {
+    tree::node(NodeEnum::ResTarget(Box::new(ResTarget {
+        name: name.to_owned(),
+        indirection: Vec::new(),
+        val: value.map(Box::new),
+        location: NOWHERE,
+    })))
+}
+
+/// `VALUES (…), (…)` with nothing around it.
+fn is_plain_values(query: &SelectStmt) -> bool {
+    !query.values_lists.is_empty()
+        && query.sort_clause.is_empty()
+        && query.limit_count.is_none()
+        && query.limit_offset.is_none()
+        && query.locking_clause.is_empty()
+        && query.with_clause.is_none()
+}
