@@ -1,10 +1,10 @@
 //! The test bench against PostgreSQL without a gateway: what it reports must be true.
 
-
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::corpus::statements::{Connections, Protocol};
-use e2e::corpus::{Corpus, Report, Transcript, Work, World};
+use e2e::corpus::{Corpus, Item, Report, Transcript, Work, World, steps};
 use e2e::postgres::{SERVICE_PASSWORD, SERVICE_ROLE};
 use e2e::{Cluster, Login, Wire, target_log};
 
@@ -64,26 +64,56 @@ fn the_targets_log_tells_what_was_executed_by_whom() {
 #[test]
 fn without_a_gateway_most_attacks_leak_and_the_controls_work() {
     let corpus = Corpus::load();
-    let world = World::direct(&corpus);
+    let mut world = World::direct(&corpus);
+    let statements = leaking_statements(&corpus, &world);
+    let controls: Vec<_> = statements.iter().filter(|id| id.starts_with("sql.control")).collect();
+    assert!(controls.is_empty(), "{controls:?}");
+    assert!(statements.len() > 200, "only {} attacks leak: {statements:?}", statements.len());
+
+    let sequences = leaking_sequences(&corpus, &mut world);
+    e2e::say!("{} items of statements leak, {} of messages", statements.len(), sequences.len());
+    assert!(sequences.len() > 20, "only {} sequences leak: {sequences:?}", sequences.len());
+    assert!(!sequences.contains("wire.frame.split_bytes"), "a control leaks");
+}
+
+fn leaking_statements(corpus: &Corpus, world: &World) -> BTreeSet<String> {
     let mut connections = Connections::default();
-    let mut report = Report::default();
-    let mut leaking = std::collections::BTreeSet::new();
+    let mut leaking = BTreeSet::new();
     // Only what reads: what changes roles or settings would change the next item's result.
     let reading = ["control", "expr", "wholerow", "predicate", "error", "lexer", "mask", "copy"];
-    let is_reading = |id: &str| reading.contains(&id.split('.').nth(1).unwrap());
+    let is_reading = |id: &str| id.split('.').nth(1).is_some_and(|part| reading.contains(&part));
     for item in corpus.sql.iter().filter(|item| item.grant == "G" && is_reading(&item.id)) {
         let Work::Statements(statements) = &item.work else { continue };
         connections.close();
         let runs: [Transcript; 3] = [0, 1, 2]
-            .map(|twin| connections.run(&world, (twin, "svc"), statements, Protocol::Simple));
-        let before = report.faults.len();
-        report.judge(item, "simple", &runs, &world.twins);
-        if report.faults.len() > before {
-            leaking.insert(item.id.clone());
-        }
+            .map(|twin| connections.run(world, (twin, "svc"), statements, Protocol::Simple));
+        note_leak(item, &runs, world, &mut leaking);
     }
-    e2e::say!("{report}; {} items leak", leaking.len());
-    let controls: Vec<_> = leaking.iter().filter(|id| id.starts_with("sql.control")).collect();
-    assert!(controls.is_empty(), "{controls:?}");
-    assert!(leaking.len() > 200, "only {} attacks leak: {leaking:?}", leaking.len());
+    leaking
+}
+
+fn leaking_sequences(corpus: &Corpus, world: &mut World) -> BTreeSet<String> {
+    let mut leaking = BTreeSet::new();
+    for item in corpus
+        .wire
+        .iter()
+        .filter(|item| item.id.starts_with("wire.ext") || item.id.starts_with("wire.frame"))
+    {
+        let Work::Steps(steps) = &item.work else { continue };
+        let runs = [0, 1, 2].map(|twin| {
+            let transcript = steps::run(world, twin, steps);
+            world.restore(twin, item.teardown.as_deref());
+            transcript
+        });
+        note_leak(item, &runs, world, &mut leaking);
+    }
+    leaking
+}
+
+fn note_leak(item: &Item, runs: &[Transcript; 3], world: &World, leaking: &mut BTreeSet<String>) {
+    let mut report = Report::default();
+    report.judge(item, "direct", runs, &world.twins);
+    if !report.faults.is_empty() {
+        leaking.insert(item.id.clone());
+    }
 }
