@@ -50,9 +50,9 @@ pub async fn show_tampering(screen: &mut Screen, stage: &Stage) -> anyhow::Resul
     let (code, verdict) = verify(cli, files, &copy, &["--live"]).await?;
     ensure!(code == FAULT_FOUND, "the edit was not found: exit code {code}, {verdict}");
     let named = verdict.pointer("/fault/index").and_then(Value::as_u64);
-    let words = verdict.pointer("/fault/what").and_then(Value::as_str).unwrap_or_default();
     ensure!(named == Some(record), "record {record} was edited, but not named: {verdict}");
-    screen.quote(&format!("countersign verify: record {record}: {words}"));
+    let words = verdict.pointer("/fault/what").and_then(Value::as_str).unwrap_or_default();
+    screen.refused(&format!("countersign verify: record {record}: {words}"));
     screen.holds(&format!("found, and record {record} is named"));
     Ok(())
 }
