@@ -37,7 +37,7 @@ async fn values_lie_beside_the_record_and_not_in_it() {
     fill(dir.path(), 1, 3).await;
     let stored: Vec<_> =
         reader::Reader::open(dir.path()).unwrap().map(|stored| stored.unwrap()).collect();
-    let intended = &stored[2];
+    let intended = &stored[17];
     assert!(matches!(
         &intended.record,
         Record::Access(AccessRecord { event: AccessEvent::CommandIntended { .. }, .. })

@@ -296,7 +296,7 @@ async fn what_the_key_signed_still_has_to_make_sense() {
 /// A closed ledger, and where its records lie in the log.
 async fn ledger_of_some_hundred_records() -> (Files, Vec<std::ops::Range<usize>>) {
     let dir = tempfile::tempdir().unwrap();
-    let size = fill(dir.path(), 6, 24).await;
+    let size = fill(dir.path(), 5, 14).await;
     assert!(size > 200, "{size}");
     let sound = Files::read(dir.path());
     assert!(sound.verify().is_ok());

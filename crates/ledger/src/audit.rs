@@ -9,13 +9,12 @@ use crate::{
     PayloadError, Payloads, ReadError, Record, Rules, Tail, Tree, Verified, VerifyError, Visit,
 };
 
-/// What was noticed since the last checkpoint that stood.
+/// The records since the last checkpoint that stood. Nothing of them is believed yet.
 #[derive(Debug, Default)]
-struct Doubt {
+struct Span {
+    frames: Vec<Frame>,
     /// The first leaf whose stored hash is another one, and the tree that the stored hashes make.
     difference: Option<(u64, Tree)>,
-    /// The first record that is wrong in itself.
-    suspicion: Option<(u64, FaultKind)>,
 }
 
 pub(crate) struct Audit<'a, L, H, C> {
@@ -24,10 +23,12 @@ pub(crate) struct Audit<'a, L, H, C> {
     history: History<'a, C>,
     expected: &'a Expected<'a>,
     signed: Checkpoint,
+    /// The tree of all leaves read.
     tree: Tree,
-    intact: u64,
+    span: Span,
+    /// The tree of all records judged.
+    judged: Tree,
     rules: Rules,
-    doubt: Doubt,
 }
 
 impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
@@ -43,9 +44,9 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
             expected,
             signed,
             tree: Tree::default(),
-            intact: 0,
+            span: Span::default(),
+            judged: Tree::default(),
             rules: Rules::default(),
-            doubt: Doubt::default(),
         }
     }
 
@@ -55,13 +56,13 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
     ) -> Result<Verified, VerifyError> {
         loop {
             if let Some(root) = self.signed_root(self.tree.size())? {
-                self.settle(root)?;
+                self.settle(root, visit)?;
             }
             self.compare_with_known()?;
             if self.tree.size() == self.signed.size {
                 break;
             }
-            self.signed_record(visit)?;
+            self.signed_record()?;
         }
         let (signed_tree, signed_log_bytes) = (self.tree.clone(), self.log.offset());
         let (tail_hashes, torn_bytes) = match self.expected.tail {
@@ -97,7 +98,7 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
     /// Returns the root that was signed at a size, if one was.
     fn signed_root(&mut self, size: u64) -> Result<Option<Hash>, VerifyError> {
         let kept = if keeps_checkpoint(size) {
-            Some(self.history.next(size, self.intact)?.root)
+            Some(self.history.next(size, self.judged.size())?.root)
         } else {
             None
         };
@@ -110,33 +111,35 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
         }
     }
 
-    /// Compares the records since the last checkpoint with the root that was signed over them.
-    fn settle(&mut self, root: Hash) -> Result<(), Fault> {
-        let Doubt { difference, suspicion } = std::mem::take(&mut self.doubt);
+    /// Compares the records since the last checkpoint with the root that was signed over them, and
+    /// judges them if they are the ones.
+    fn settle(&mut self, root: Hash, visit: &mut dyn FnMut(&Visit<'_>)) -> Result<(), Fault> {
+        let Span { frames, difference } = std::mem::take(&mut self.span);
         if self.tree.root() != root {
-            let altered = difference
-                .filter(|(_index, stored)| stored.root() == root)
-                .map(|(index, _stored)| (index, FaultKind::Altered));
+            let altered = difference.filter(|(_index, stored)| stored.root() == root);
             let last = self.tree.size().saturating_sub(1);
-            let span = || self.fault(Some(self.intact), FaultKind::Span { last });
-            // A payload may have been altered before that leaf.
-            let altered = altered.map(|altered| self.fault_at(earlier(altered, suspicion)));
-            return Err(altered.unwrap_or_else(span));
+            return Err(match altered {
+                Some((index, _stored)) => self.fault(Some(index), FaultKind::Altered),
+                None => self.fault(Some(self.judged.size()), FaultKind::Span { last }),
+            });
         }
-        let difference = difference.map(|(index, _stored)| (index, FaultKind::StoredHash));
-        if let Some(first) = difference.or_else(|| suspicion.clone()) {
-            return Err(self.fault_at(earlier(first, suspicion)));
+        let wrong_hash = difference.map(|(index, _stored)| index);
+        let intact = self.judged.size();
+        for frame in frames {
+            let index = self.judged.size();
+            let fault = |kind| Fault { index: Some(index), intact, kind };
+            if wrong_hash == Some(index) {
+                return Err(fault(FaultKind::StoredHash));
+            }
+            self.judge(&frame, visit).map_err(fault)?;
         }
-        self.intact = self.tree.size();
         Ok(())
     }
 
     /// Takes the next record that a checkpoint covers.
-    fn signed_record(&mut self, visit: &mut dyn FnMut(&Visit<'_>)) -> Result<(), VerifyError> {
+    fn signed_record(&mut self) -> Result<(), VerifyError> {
         let index = self.tree.size();
-        let Some(stored) = read_hash(&mut self.hashes)? else {
-            return Err(self.first_of(index, FaultKind::StoredHash).into());
-        };
+        let stored = read_hash(&mut self.hashes)?;
         let frame = match self.log.next_frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => {
@@ -148,29 +151,19 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
             }
             Err(ReadError::Io(error)) => return Err(error.into()),
         };
-        if self.doubt.difference.is_none() && frame.leaf_hash != stored {
-            self.doubt.difference = Some((index, self.tree.clone()));
+        if self.span.difference.is_none() && stored != Some(frame.leaf_hash) {
+            self.span.difference = Some((index, self.tree.clone()));
         }
-        if let Some((_index, tree)) = &mut self.doubt.difference {
+        if let (Some((_index, tree)), Some(stored)) = (&mut self.span.difference, stored) {
             tree.push(stored);
         }
-        // What follows a bad record is not judged: it may only look bad because of it.
-        if self.doubt.suspicion.is_none()
-            && let Err(kind) = self.judge(index, &frame, visit)
-        {
-            self.doubt.suspicion = Some((index, kind));
-        }
         self.tree.push(frame.leaf_hash);
+        self.span.frames.push(frame);
         Ok(())
     }
 
     /// Checks a record in itself and against those before it.
-    fn judge(
-        &mut self,
-        index: u64,
-        frame: &Frame,
-        visit: &mut dyn FnMut(&Visit<'_>),
-    ) -> Result<(), FaultKind> {
+    fn judge(&mut self, frame: &Frame, visit: &mut dyn FnMut(&Visit<'_>)) -> Result<(), FaultKind> {
         let record = match self.rules.contents() {
             Some(contents) => Record::decode_as(&frame.leaf, contents)?,
             None => Record::decode(&frame.leaf)?,
@@ -180,36 +173,47 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
             (Ok(()), _) | (Err(PayloadError::Missing), Payloads::MayBeWithheld) => {}
             (Err(error), Payloads::Required | Payloads::MayBeWithheld) => return Err(error.into()),
         }
-        self.rules.apply(&record, &self.tree)?;
+        self.rules.apply(&record, &self.judged)?;
+        let index = self.judged.size();
         visit(&Visit { index, record: &record, leaf: &frame.leaf, payload: &payload });
+        self.judged.push(frame.leaf_hash);
         Ok(())
     }
 
     /// Names the first bad record when the log cannot be read on at `index`: the stored hashes up to
     /// the next checkpoint may still vouch for the records before it.
-    fn unreadable(&mut self, index: u64, kind: FaultKind, stored: Hash) -> io::Result<Fault> {
-        let difference = self.doubt.difference.take();
-        let (difference, mut tree) =
+    fn unreadable(
+        &mut self,
+        index: u64,
+        kind: FaultKind,
+        stored: Option<Hash>,
+    ) -> io::Result<Fault> {
+        let difference = self.span.difference.take();
+        let (difference, tree) =
             difference.map_or_else(|| (None, self.tree.clone()), |(at, tree)| (Some(at), tree));
-        tree.push(stored);
-        let root = loop {
+        if !self.is_vouched(tree, stored)? {
+            // Records before this one may have been rewritten together with their hashes.
+            return Ok(self.fault(Some(self.judged.size()), FaultKind::Span { last: index }));
+        }
+        Ok(match difference {
+            Some(index) => self.fault(Some(index), FaultKind::Altered),
+            None => self.fault(Some(index), kind),
+        })
+    }
+
+    /// True if stored hashes, from this one on, make a tree up to the next checkpoint that was signed.
+    fn is_vouched(&mut self, mut tree: Tree, mut stored: Option<Hash>) -> io::Result<bool> {
+        while let Some(hash) = stored {
+            tree.push(hash);
             match self.signed_root(tree.size()) {
-                Ok(Some(root)) => break Some(root),
+                Ok(Some(root)) => return Ok(root == tree.root()),
                 Ok(None) => {}
-                Err(VerifyError::Fault(_)) => break None,
+                Err(VerifyError::Fault(_)) => return Ok(false),
                 Err(VerifyError::Read(error)) => return Err(error),
             }
-            match read_hash(&mut self.hashes)? {
-                Some(hash) => tree.push(hash),
-                None => break None,
-            }
-        };
-        let is_vouched = root == Some(tree.root());
-        let kind_of_difference =
-            if is_vouched { FaultKind::Altered } else { FaultKind::StoredHash };
-        let first = difference.map_or((index, kind), |index| (index, kind_of_difference));
-        let suspicion = self.doubt.suspicion.take();
-        Ok(self.fault_at(earlier(first, suspicion)))
+            stored = read_hash(&mut self.hashes)?;
+        }
+        Ok(false)
     }
 
     /// Takes records that no checkpoint covers yet, up to the end or a torn one.
@@ -225,7 +229,7 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
                 Ok(None) | Err(ReadError::Fault(_)) => break,
                 Err(ReadError::Io(error)) => return Err(error.into()),
             };
-            self.judge(index, &frame, visit).map_err(|kind| self.fault(Some(index), kind))?;
+            self.judge(&frame, visit).map_err(|kind| self.fault(Some(index), kind))?;
             self.tree.push(frame.leaf_hash);
             hashes.push(frame.leaf_hash);
             self.compare_with_known()?;
@@ -259,25 +263,9 @@ impl<'a, L: Read, H: Read, C: Read> Audit<'a, L, H, C> {
         }
     }
 
-    /// A fault at a record, or at an earlier one that already looked bad.
-    fn first_of(&mut self, index: u64, kind: FaultKind) -> Fault {
-        let Doubt { difference, suspicion } = std::mem::take(&mut self.doubt);
-        let difference = difference.map(|(index, _stored)| (index, FaultKind::StoredHash));
-        self.fault_at(earlier(difference.unwrap_or((index, kind)), suspicion))
-    }
-
-    fn fault_at(&self, (index, kind): (u64, FaultKind)) -> Fault {
-        self.fault(Some(index), kind)
-    }
-
     fn fault(&self, index: Option<u64>, kind: FaultKind) -> Fault {
-        Fault { index, intact: self.intact, kind }
+        Fault { index, intact: self.judged.size(), kind }
     }
-}
-
-/// The one at the lower index; at the same index, the first.
-fn earlier(first: (u64, FaultKind), other: Option<(u64, FaultKind)>) -> (u64, FaultKind) {
-    other.filter(|other| other.0 < first.0).unwrap_or(first)
 }
 
 fn read_hash(source: &mut impl Read) -> io::Result<Option<Hash>> {

@@ -125,7 +125,8 @@ pub struct Visit<'a> {
 
 /// Verifies a ledger and shows each record to `visit` on the way.
 ///
-/// Cost: linear in the size of the files; memory does not grow with them, except by open sessions.
+/// Cost: linear in the size of the files. Memory: the records between two kept checkpoints, and a
+/// few words for each open session.
 ///
 /// # Errors
 ///

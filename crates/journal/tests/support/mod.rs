@@ -183,12 +183,28 @@ pub(crate) async fn fill(dir: &Path, sessions: u64, commands: u64) -> u64 {
     let (journal, _opened) = open(dir).unwrap();
     for number in 1..=sessions {
         let session = session(number);
+        for event in between_sessions(number) {
+            record(&journal, number, event).await;
+        }
         record(&journal, number, opened(session)).await;
         run_commands(&journal, session, commands).await;
         record(&journal, number + 1, closed(session, commands)).await;
         journal.seal().await.unwrap();
     }
     journal.close(at(1_000_000)).await.unwrap().size
+}
+
+/// What else happens at a gateway.
+fn between_sessions(number: u64) -> Vec<AccessEvent> {
+    let failed = |port: u64| AccessEvent::AuthenticationFailed {
+        claimed: "billing-agent".parse().ok(),
+        target: None,
+        peer: format!("127.0.0.1:{port}"),
+        reason: "wrong_token".into(),
+    };
+    let heartbeats = (0..9).map(|sessions| AccessEvent::Heartbeat { sessions });
+    let late_cancel = AccessEvent::CancelRequested { session: session(number - 1) };
+    (0..5).map(failed).chain(heartbeats).chain([late_cancel]).collect()
 }
 
 /// Two commands are allowed, the third is denied, and so on.
