@@ -216,7 +216,8 @@ fn lines(leaves: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn hashes(leaves: &[Vec<u8>]) -> Vec<u8> {
-    leaves.iter().map(|leaf| format!("{}\n", leaf_hash(leaf))).collect::<String>().into_bytes()
+    let hash = |leaf: &Vec<u8>| leaf_hash(leaf).to_string().into_bytes();
+    lines(&leaves.iter().map(hash).collect::<Vec<_>>())
 }
 
 fn write_error(error: impl std::fmt::Display) -> EvidenceError {

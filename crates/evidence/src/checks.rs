@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{GrantId, IdentityName, TargetName, Timestamp};
-use policy::Usage;
+use model::{IdentityName, TargetName, Timestamp};
 
 use crate::history::{Ending, History, Intended, StrayKind};
 use crate::provenance::Provenance;
@@ -176,69 +175,5 @@ fn examine_content(checks: &mut Answers, command: &Intended, history: &History) 
             checks.exception(CheckId::EventContent, command.record, what);
         }
         Ending::Recorded(_) | Ending::Running => {}
-    }
-}
-
-/// When the rows of a command count as used.
-///
-/// The gateway counts them while they pass. What it knew at another command's decision lies
-/// between the two.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum CountRows {
-    /// All at once, when the command has ended.
-    AtOutcome,
-    /// All at once, when the command is allowed.
-    AtIntent,
-}
-
-/// What had been used of each grant before any record.
-#[derive(Debug, Default)]
-pub(crate) struct UsageLog(BTreeMap<GrantId, Vec<(u64, Usage)>>);
-
-impl UsageLog {
-    /// Counts over the whole ledger: a command when it is allowed, rows when `count` says.
-    pub(crate) fn new(history: &History, count: CountRows) -> Self {
-        let mut steps: Vec<(u64, GrantId, Usage)> = Vec::new();
-        for command in &history.commands {
-            for grant in &command.grants {
-                steps.push((command.record, grant.id, Usage { commands: 1, rows: 0 }));
-                if let Ending::Recorded(finished) = &command.ending {
-                    let record = match count {
-                        CountRows::AtOutcome => finished.record,
-                        CountRows::AtIntent => command.record,
-                    };
-                    let rows = finished.rows;
-                    steps.push((record, grant.id, Usage { commands: 0, rows }));
-                }
-            }
-        }
-        steps.sort_by_key(|(record, grant, _)| (*record, *grant));
-        let mut log = Self::default();
-        for (record, grant, step) in steps {
-            let before = log.before(grant, u64::MAX);
-            let after = Usage {
-                commands: before.commands.saturating_add(step.commands),
-                rows: before.rows.saturating_add(step.rows),
-            };
-            log.0.entry(grant).or_default().push((record, after));
-        }
-        log
-    }
-
-    /// What had been used of a grant by the records before this one.
-    pub(crate) fn before(&self, grant: GrantId, record: u64) -> Usage {
-        let steps = self.0.get(&grant).map_or(&[][..], Vec::as_slice);
-        let passed = steps.partition_point(|(at, _)| *at < record);
-        passed.checked_sub(1).and_then(|last| steps.get(last)).map_or_else(Usage::default, |s| s.1)
-    }
-
-    /// The records with which the use of a grant went over its limits, with the use then.
-    pub(crate) fn over(&self, grant: &model::Grant) -> impl Iterator<Item = (u64, Usage)> {
-        let limits = grant.limits;
-        let steps = self.0.get(&grant.id).map_or(&[][..], Vec::as_slice);
-        steps.iter().copied().filter(move |(_, usage)| {
-            limits.commands.is_some_and(|max| usage.commands > max)
-                || limits.rows.is_some_and(|max| usage.rows > max)
-        })
     }
 }

@@ -61,6 +61,23 @@ impl askama::filters::Escaper for Visible {
     }
 }
 
+/// The escaper of the Markdown templates: no tag and no end of a code span, hidden ones visible.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Markdown;
+
+impl askama::filters::Escaper for Markdown {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
+        for c in string.chars() {
+            match c {
+                '<' => dest.write_str("&lt;")?,
+                '`' => dest.write_char('\'')?,
+                other => write_visible(&mut dest, other)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A value as one cell of a CSV file (RFC 4180), always quoted.
 ///
 /// A cell that a spreadsheet would take for a formula gets an apostrophe in front, and so does one

@@ -1,7 +1,7 @@
 //! The report and the instructions as text: what the templates need beside the report itself.
 //!
-//! Everything that a template inserts passes through [`crate::escape::Visible`]; no template marks
-//! anything as safe.
+//! Everything that a template inserts passes through [`crate::escape::Visible`] or
+//! [`crate::escape::Markdown`]; no template marks anything as safe.
 
 use askama::Template;
 use model::Timestamp;
@@ -102,6 +102,7 @@ fn time(at: &Timestamp) -> String {
 }
 
 /// A number with spaces between the thousands.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn number(value: &u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
@@ -131,6 +132,7 @@ fn records(all: &[u64]) -> String {
 }
 
 /// The first and last record of a range.
+#[expect(clippy::ref_option, reason = "templates pass references")]
 fn range(records: &Option<(u64, u64)>) -> String {
     records.map_or("none".to_owned(), |(first, last)| format!("{first}–{last}"))
 }

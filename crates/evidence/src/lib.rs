@@ -31,7 +31,9 @@ mod provenance;
 mod replay;
 mod report;
 mod rows;
+mod rules;
 mod source;
+mod usage;
 mod verify;
 
 pub use build::{Input, Package, build};

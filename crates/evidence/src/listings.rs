@@ -40,7 +40,8 @@ struct Head {
 
 impl Head {
     fn with<T>(self, rows: Vec<T>) -> Artefact<T> {
-        let Self { id, title, query, population, basis, excludes } = self;
+        let Self { id, title, query, population, mut basis, excludes } = self;
+        basis.dedup();
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         Artefact { id, title, query, basis, excludes, population, count, rows }
     }

@@ -17,8 +17,11 @@ pub(crate) struct Provenance {
     owners: BTreeMap<CredentialId, IdentityName>,
     pub(crate) grants: BTreeMap<GrantId, GrantOrigin>,
     /// What each target's settings said, from which control size on.
-    pub(crate) masks: BTreeMap<TargetName, Vec<(u64, Vec<MaskDeclaration>)>>,
+    masks: BTreeMap<TargetName, Vec<Loaded>>,
 }
+
+/// The record that loaded a target, and its masks.
+type Loaded = (u64, Vec<MaskDeclaration>);
 
 /// Where an identity comes from.
 #[derive(Debug)]

@@ -14,10 +14,11 @@ use policy::{DenyReason, LiveGrant, Standing, Usage, check};
 use registry::{GrantEntry, Registry};
 
 use crate::EvidenceError;
-use crate::checks::{Answers, CountRows, Scope, UsageLog};
+use crate::checks::{Answers, Scope};
 use crate::history::{History, Intended};
 use crate::report::CheckId;
 use crate::source::Source;
+use crate::usage::{CountRows, UsageLog};
 
 /// Within this time the end of an authority must bite (promise P8).
 const ENDS_WITHIN: Duration = Duration::from_secs(1);

@@ -95,10 +95,10 @@ fn uses(case: &Case<'_>) -> BTreeMap<IdentityName, Use> {
         if at >= window.to {
             return;
         }
-        let used = uses.entry(identity.clone()).or_default();
-        used.last = used.last.max(Some(at));
+        let own = uses.entry(identity.clone()).or_default();
+        own.last = own.last.max(Some(at));
         if window.contains(at) {
-            add(count(used), 1);
+            add(count(own), 1);
         }
     };
     for session in case.history.sessions.values().filter(|session| target(&session.target)) {

@@ -112,8 +112,11 @@ pub(super) fn failures(case: &Case<'_>) -> Artefact<AuthenticationFailureRow> {
     .with(rows)
 }
 
+/// A ledger and an event type's name there.
+type Type = (&'static str, &'static str);
+
 pub(super) fn event_types(case: &Case<'_>) -> Artefact<EventTypeRow> {
-    let mut counts: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+    let mut counts: BTreeMap<Type, (u64, u64)> = BTreeMap::new();
     let window = case.scope.window;
     let control = case.source.control.iter().map(|r| ("control", kind_of(&r.event), r.at));
     let access = case.source.access.iter().map(|r| ("access", access_kind(&r.event), r.at));
