@@ -22,7 +22,9 @@ pub(crate) struct Allow {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseAllowError {
     /// Not of the form.
-    #[error("write ACTIONS:SCHEMA.TABLE or ACTIONS:SCHEMA.TABLE(COLUMNS), for example select,update:billing.customers(id,name)")]
+    #[error(
+        "write ACTIONS:SCHEMA.TABLE or ACTIONS:SCHEMA.TABLE(COLUMNS), for example select,update:billing.customers(id,name)"
+    )]
     Malformed,
     /// Not an action.
     #[error("`{found}` is not an action{hint}")]

@@ -11,6 +11,7 @@ mod grant;
 mod identity;
 mod log;
 mod records;
+mod serve;
 mod session;
 mod show;
 mod verify;
@@ -64,6 +65,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway
+    Serve(serve::Args),
     /// Name who may come in: the inventory and its tokens
     Identity(identity::Args),
     /// Allow what they may do, for a task, for a while
@@ -132,6 +135,7 @@ pub(crate) fn run() -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     let context = Context { printer: Printer::new(json), config };
     let result = match command {
+        Command::Serve(args) => serve::run(&args, &context),
         Command::Identity(args) => identity::run(&args, &context),
         Command::Grant(args) => grant::run(&args, &context),
         Command::Session(args) => session::run(&args, &context),

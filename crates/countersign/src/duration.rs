@@ -45,15 +45,6 @@ impl FromStr for Length {
     }
 }
 
-/// Writes a length in the largest unit that leaves a whole number: `900` seconds are `15m`.
-pub(crate) fn in_words(seconds: u64) -> String {
-    let (unit_s, unit) = [(604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m")]
-        .into_iter()
-        .find(|(unit_s, _)| seconds > 0 && seconds.is_multiple_of(*unit_s))
-        .unwrap_or((1, "s"));
-    format!("{}{unit}", seconds.checked_div(unit_s).unwrap_or(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,15 +76,6 @@ mod tests {
         for (text, expected) in cases {
             let expected = expected.map(|s| Length(Duration::from_secs(s)));
             assert_eq!(text.parse::<Length>(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_length_is_written_in_its_largest_whole_unit() {
-        for (seconds, text) in
-            [(0, "0s"), (59, "59s"), (900, "15m"), (5_400, "90m"), (86_400, "1d")]
-        {
-            assert_eq!(in_words(seconds), text);
         }
     }
 }

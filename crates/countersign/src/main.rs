@@ -10,6 +10,7 @@ mod duration;
 mod keys;
 mod percent;
 mod printer;
+mod serve;
 mod settings;
 mod suggest;
 mod tls;

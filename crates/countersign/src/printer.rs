@@ -19,11 +19,6 @@ impl Printer {
         Self { is_json }
     }
 
-    /// True if output is for programs.
-    pub(crate) fn is_json(&self) -> bool {
-        self.is_json
-    }
-
     /// Prints one result: as one line of JSON, or as the text that `human` makes of it. The text's
     /// line ends are kept; its other control characters are not.
     ///

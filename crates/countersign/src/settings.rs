@@ -20,7 +20,7 @@ use toml::de::DeTable;
 pub(crate) use limits::Limits;
 pub(crate) use reader::Problem;
 use reader::{Field, Place, Problems, Section};
-pub(crate) use secret::{Secret, SecretError, SecretRef};
+pub(crate) use secret::SecretRef;
 pub(crate) use target::{Target, TargetHost, TargetTls};
 
 /// Where the file is, unless `--config` or `COUNTERSIGN_CONFIG` say otherwise.

@@ -88,8 +88,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file =
-        |why: String| TlsError::File { path: path.to_owned(), what: "certificate", why };
+    let file = |why: String| TlsError::File { path: path.to_owned(), what: "certificate", why };
     let list: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| file(error.to_string()))?;

@@ -57,8 +57,18 @@ fn help_lists_every_command_and_every_exit_code() {
     assert!(output.status.success());
     let help = stdout(&output);
     for command in [
-        "serve", "identity", "grant", "session", "log", "verify", "evidence", "config", "doctor",
-        "connect-string", "completions", "demo",
+        "serve",
+        "identity",
+        "grant",
+        "session",
+        "log",
+        "verify",
+        "evidence",
+        "config",
+        "doctor",
+        "connect-string",
+        "completions",
+        "demo",
     ] {
         let is_listed = help.lines().any(|line| line.trim_start().starts_with(command));
         assert!(is_listed, "{command} is not in:\n{help}");
@@ -140,7 +150,10 @@ fn every_command_that_needs_settings_shows_all_their_mistakes() {
 fn right_settings_and_absent_ones_are_told_apart() {
     let dir = with_settings(RIGHT);
     let output = countersign(dir.path(), &["config", "check"]);
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "countersign.toml is right: 1 target\n"));
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "countersign.toml is right: 1 target\n")
+    );
     assert_eq!(json(&countersign(dir.path(), &["--json", "config", "check"]))["ok"], true);
 
     std::fs::remove_file(dir.path().join("countersign.toml")).unwrap();
@@ -165,14 +178,21 @@ fn a_connect_string_has_a_placeholder_until_there_is_a_token() {
     let dir = with_settings(RIGHT);
     let base = ["connect-string", "--identity", "agent", "--target", "billing"];
     let output = countersign(dir.path(), &base);
-    assert_eq!(stdout(&output), "postgresql://agent:TOKEN@127.0.0.1:6432/billing?sslmode=disable\n");
+    assert_eq!(
+        stdout(&output),
+        "postgresql://agent:TOKEN@127.0.0.1:6432/billing?sslmode=disable\n"
+    );
     assert!(stderr(&output).contains("countersign identity token issue agent"));
 
     let output = countersign(dir.path(), &[&base[..], &["--token", "cst_a/b"]].concat());
-    assert_eq!(stdout(&output), "postgresql://agent:cst_a%2Fb@127.0.0.1:6432/billing?sslmode=disable\n");
+    assert_eq!(
+        stdout(&output),
+        "postgresql://agent:cst_a%2Fb@127.0.0.1:6432/billing?sslmode=disable\n"
+    );
     assert_eq!(stderr(&output), "");
 
-    let output = countersign(dir.path(), &["connect-string", "--identity", "agent", "--target", "biling"]);
+    let output =
+        countersign(dir.path(), &["connect-string", "--identity", "agent", "--target", "biling"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did you mean `billing`?"), "{}", stderr(&output));
 }
@@ -184,8 +204,22 @@ fn wrong_arguments_are_exit_code_2() {
         &["grnt"][..],
         &["identity", "create", "Ä", "--kind", "workload", "--owner", "x"],
         &["grant", "show", "ses_0000000000000000"],
-        &["grant", "create", "--identity", "a", "--target", "b", "--allow", "read:a.b",
-            "--for", "15m", "--task", "t", "--purpose", "p"],
+        &[
+            "grant",
+            "create",
+            "--identity",
+            "a",
+            "--target",
+            "b",
+            "--allow",
+            "read:a.b",
+            "--for",
+            "15m",
+            "--task",
+            "t",
+            "--purpose",
+            "p",
+        ],
         &["identity", "token", "issue", "a", "--lifetime", "15"],
     ] {
         let output = countersign(dir.path(), arguments);

@@ -214,7 +214,8 @@ async fn the_log_is_shown_so_that_no_terminal_obeys_it() {
 
     let output = state.countersign(&["log", "tail", "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len(), 5);
     assert_eq!(records[1]["index"], 1);
     assert_eq!(records[1]["record"]["application"], "psql\u{1b}[31m");

@@ -59,7 +59,12 @@ pub(crate) struct Findings(Vec<Finding>);
 impl Findings {
     /// It is as it should be.
     pub(crate) fn ok(&mut self, about: &str, what: impl Into<String>) {
-        self.0.push(Finding { level: Level::Ok, about: about.into(), what: what.into(), fix: None });
+        self.0.push(Finding {
+            level: Level::Ok,
+            about: about.into(),
+            what: what.into(),
+            fix: None,
+        });
     }
 
     /// It should be better.

@@ -94,9 +94,12 @@ where
 #[derive(Debug, clap::Subcommand)]
 enum Token {
     /// Issue a token and revoke the former one. It is shown once
-    #[command(alias = "rotate", after_help = "\
+    #[command(
+        alias = "rotate",
+        after_help = "\
 Example:
-  countersign identity token issue billing-agent --lifetime 30d")]
+  countersign identity token issue billing-agent --lifetime 30d"
+    )]
     Issue {
         /// Whose
         name: IdentityName,

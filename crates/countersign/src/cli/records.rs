@@ -1,9 +1,10 @@
 //! Records as lines for people.
 
-use model::{
-    AccessEvent, ControlEvent, FinishedResult, GrantRef, Grant, Redaction, ScopeEntry, SessionEnd, Touch,
-};
 use ledger::Record;
+use model::{
+    AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, Redaction, ScopeEntry, SessionEnd,
+    Touch,
+};
 
 /// When, and what happened, in one line. Holds no payload: statements are not shown here.
 pub(crate) fn line(index: u64, record: &Record) -> String {
@@ -37,14 +38,24 @@ fn access(event: &AccessEvent) -> String {
             format!("{session}  closed after {commands} commands: {}", session_end(*reason))
         }
         AccessEvent::CancelRequested { session } => format!("{session}  cancel asked for"),
-        AccessEvent::CommandIntended { session, sequence, identity, target, grants, facts, .. } => {
+        AccessEvent::CommandIntended {
+            session, sequence, identity, target, grants, facts, ..
+        } => {
             let touches = touches(&facts.touches);
             let what = if touches.is_empty() { "nothing".to_owned() } else { touches };
             let grants = grant_refs(grants);
             format!("{session}/{sequence}  ALLOWED {identity} on {target}: {what}{grants}")
         }
         AccessEvent::CommandFinished {
-            session, sequence, result, sqlstate, rows, affected, duration_us, redactions, ..
+            session,
+            sequence,
+            result,
+            sqlstate,
+            rows,
+            affected,
+            duration_us,
+            redactions,
+            ..
         } => {
             let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
             format!(

@@ -28,8 +28,17 @@ fn list(context: &Context) -> Result<Exit, Failure> {
     let sessions = context.ask(async |gateway| gateway.sessions().await)?;
     context.printer.result(&sessions, |sessions| {
         let headings = [
-            "SESSION", "IDENTITY", "TARGET", "FROM", "TLS", "SINCE", "COMMANDS", "DENIED", "ROWS",
-            "STATE", "APPLICATION",
+            "SESSION",
+            "IDENTITY",
+            "TARGET",
+            "FROM",
+            "TLS",
+            "SINCE",
+            "COMMANDS",
+            "DENIED",
+            "ROWS",
+            "STATE",
+            "APPLICATION",
         ];
         let mut table = Table::new(&headings);
         for session in sessions {

@@ -50,7 +50,9 @@ fn read_key(text: &str) -> Result<VKey, Failure> {
         return Ok(key);
     }
     let content = fs::read_to_string(text).map_err(|error| {
-        Failure::Usage(format!("{text} is neither a verifier key nor a file that can be read: {error}"))
+        Failure::Usage(format!(
+            "{text} is neither a verifier key nor a file that can be read: {error}"
+        ))
     })?;
     content.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")))
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 use ledger::{Contents, Expected, VKey};
 
 use super::Findings;
-use crate::settings::{Settings, TargetTls};
 use crate::cli::verify::verified;
+use crate::settings::{Settings, TargetTls};
 use crate::{keys, tls};
 
 /// Below so many free bytes the ledgers may stop traffic within minutes.
@@ -44,7 +44,9 @@ pub(super) fn state(settings: &Settings, findings: &mut Findings) {
             format!("{shown} does not exist"),
             "Nothing: the first `countersign serve` makes it",
         ),
-        Err(error) => findings.fail("state", format!("{shown}: {error}"), "Let the gateway read it"),
+        Err(error) => {
+            findings.fail("state", format!("{shown}: {error}"), "Let the gateway read it")
+        }
     }
 }
 

@@ -1,0 +1,274 @@
+//! The running gateway: opens the ledgers, starts the data path and the admin side, waits, and takes
+//! all of it down in order.
+//!
+//! `keys ─▶ ledgers (verified, folded) ─▶ settings recorded ─▶ data path ─▶ admin socket ─▶ ready`
+//!
+//! **Invariant:** nothing listens before both ledgers are verified and what was loaded is on record.
+//!
+//! **Invariant:** whatever ends the run after that, the ledgers are closed in order if they can be.
+
+mod directories;
+mod files;
+pub(crate) mod wiring;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use api::{About, Admins, ApiState, Control, ControlError};
+use identity::MockSecret;
+use journal::{AccessJournal, OpenOptions, Seen};
+use ledger::VKey;
+use model::{ControlEvent, Timestamp};
+use proxy::{Gateway, UsageBook, UsageFold};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Failure;
+use crate::keys::{self, Keys};
+use crate::settings::{Settings, Target};
+
+/// Version of the program, for records.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How targets are guarded as long as there is no fence.
+pub(crate) const MASK_ONLY: &str = "mask-only";
+
+/// The author of records that no person asked for.
+const GATEWAY: &str = "gateway";
+
+/// Runs the gateway until a signal ends it.
+///
+/// # Errors
+///
+/// [`Failure`] if it cannot start, or could not be stopped in order.
+pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
+    start_logging()?;
+    wiring::allow_open_files(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Failure::failed)?.block_on(serve(settings))
+}
+
+/// Logs go to standard error, for whoever runs the program; records go into the ledgers.
+fn start_logging() -> Result<(), Failure> {
+    let wanted = std::env::var_os("COUNTERSIGN_LOG").unwrap_or_else(|| "info".into());
+    let filter = EnvFilter::try_new(wanted.to_string_lossy())
+        .map_err(|error| Failure::Usage(format!("COUNTERSIGN_LOG: {error}")))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init()
+        .map_err(Failure::failed)
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let keys = keys::open_or_create(&settings.state_dir).map_err(Failure::failed)?;
+    let vkey = VKey::new(&settings.name, keys.ledger.verifying_key()).map_err(Failure::failed)?;
+    keys::publish(&settings.state_dir, &format!("{vkey}\n")).map_err(Failure::failed)?;
+    let data_path = wiring::data_path(&settings, &keys)?;
+    let ledgers = Ledgers::open(&settings, &keys)?;
+    let control = ledgers.control.clone();
+    let access = Arc::clone(&ledgers.access);
+
+    let served = match Running::start(&settings, data_path, ledgers, &keys).await {
+        Ok(running) => {
+            tracing::info!("countersign is ready: postgres on {}", running.address);
+            signals.first().await;
+            tokio::select! {
+                () = running.stop() => Ok(()),
+                () = signals.second() => Err(Failure::Failed(
+                    "told to stop twice: sessions were cut, and their records end here".into(),
+                )),
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    files::withdraw(&settings);
+    // Also after a failed start: the run has begun on record, so it ends there.
+    let closed_access = access.close(proxy::now()).await;
+    let closed_control = control.close(proxy::now()).await;
+    served?;
+    closed_access.map_err(|error| Failure::Failed(format!("the access ledger: {error}")))?;
+    closed_control.map_err(|error| Failure::Failed(format!("the control ledger: {error}")))?;
+    tracing::info!("stopped in order");
+    Ok(())
+}
+
+/// Both ledgers, open, verified and folded.
+struct Ledgers {
+    control: Control,
+    access: Arc<AccessJournal>,
+    usage: UsageBook,
+    at: Timestamp,
+}
+
+impl Ledgers {
+    fn open(settings: &Settings, keys: &Keys) -> Result<Self, Failure> {
+        let at = proxy::now();
+        let options = |name: &str| {
+            let (dir, origin) =
+                (settings.state_dir.join(name), format!("{}/{name}", settings.name));
+            OpenOptions::new(dir, origin, Arc::clone(&keys.ledger), VERSION, at)
+        };
+        let (control, found) = Control::open(options("control")).map_err(control_failure)?;
+        report("control", &found);
+        let mut usage = UsageFold::default();
+        let fold = |Seen { record, .. }: Seen<'_, model::AccessRecord>| usage.apply(record);
+        let (access, found) = AccessJournal::open(options("access"), fold)?;
+        report("access", &found);
+        Ok(Self { control, access: Arc::new(access), usage: usage.finish(), at })
+    }
+
+    /// Records what was loaded, so that every decision can be traced to the settings under which
+    /// it was made.
+    async fn record_loaded(&self, settings: &Settings) -> Result<(), Failure> {
+        let sha256 = hex::encode(settings.sha256);
+        self.submit(ControlEvent::SettingsLoaded { sha256 }).await?;
+        for target in &settings.targets {
+            self.submit(loaded(target)).await?;
+        }
+        Ok(())
+    }
+
+    async fn submit(&self, event: ControlEvent) -> Result<(), Failure> {
+        let recorded = self.control.submit(GATEWAY, event, self.at).await;
+        recorded.map(|_size| ()).map_err(control_failure)
+    }
+}
+
+fn loaded(target: &Target) -> ControlEvent {
+    ControlEvent::TargetLoaded {
+        target: target.name.clone(),
+        address: target.address(),
+        mode: MASK_ONLY.to_owned(),
+        masks: target.masks.clone(),
+    }
+}
+
+fn report(ledger: &str, found: &journal::Opened) {
+    let (size, cut, unknown) = (found.found.size, found.cut_bytes, found.unknown.len());
+    tracing::info!(records = size, "the {ledger} ledger is sound");
+    if cut > 0 {
+        tracing::warn!(bytes = cut, "the {ledger} ledger ended in a torn record, which was cut");
+    }
+    if unknown > 0 {
+        tracing::warn!(commands = unknown, "an earlier run left commands without an outcome");
+    }
+}
+
+fn control_failure(error: ControlError) -> Failure {
+    match error {
+        ControlError::Ledger(error) => error.into(),
+        other => Failure::failed(other),
+    }
+}
+
+/// Everything that runs.
+struct Running {
+    address: SocketAddr,
+    gateway: Gateway,
+    admin: JoinHandle<()>,
+    stop_admin: oneshot::Sender<()>,
+}
+
+impl Running {
+    async fn start(
+        settings: &Settings,
+        data_path: proxy::Settings,
+        ledgers: Ledgers,
+        keys: &Keys,
+    ) -> Result<Self, Failure> {
+        ledgers.record_loaded(settings).await?;
+        let Ledgers { control, access, usage, at } = ledgers;
+        let socket = files::bind_admin(&settings.listen)?;
+        let (registry, mock) = (control.subscribe(), MockSecret::new(keys.mock));
+        let gateway = Gateway::start(data_path, Arc::clone(&access), registry, usage, mock)
+            .await
+            .map_err(|error| {
+            Failure::Failed(format!(
+                "{error}\nset another listen.postgres in the settings, or stop what is there"
+            ))
+        })?;
+        let address = gateway.address();
+        let state = ApiState {
+            targets: Arc::new(directories::Targets::new(settings, gateway.view())),
+            sessions: Arc::new(directories::Sessions(gateway.view())),
+            access,
+            admins: Admins::new(settings.listen.admin_uids.iter().copied()),
+            about: About {
+                gateway: settings.name.clone(),
+                version: VERSION.to_owned(),
+                started_at: at,
+                postgres: address.to_string(),
+            },
+            control,
+        };
+        let (stop_admin, admin) = serve_admin(socket, state);
+        let running = Self { address, gateway, admin, stop_admin };
+        match files::announce(settings, address) {
+            Ok(()) => Ok(running),
+            Err(failure) => {
+                running.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Admin calls end first, so that nothing changes while sessions are closed.
+    async fn stop(self) {
+        tracing::info!("stopping: no new clients, sessions are closed");
+        if self.stop_admin.send(()).is_err() {
+            tracing::warn!("the admin side had ended before");
+        }
+        if let Err(error) = self.admin.await {
+            tracing::error!(%error, "the admin side failed");
+        }
+        self.gateway.stop().await;
+    }
+}
+
+fn serve_admin(socket: UnixListener, state: ApiState) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        // A dropped sender means the same as a message.
+        let _either = stopped.await;
+    };
+    (stop, tokio::spawn(api::serve(socket, state, shutdown)))
+}
+
+/// What tells the program to stop.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Catches them from now on: before it is ready, too, the program ends in order.
+    fn new() -> Result<Self, Failure> {
+        let catch = |kind| signal(kind).map_err(Failure::failed);
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+
+    /// Someone who asks again does not want to wait.
+    async fn second(&mut self) {
+        self.first().await;
+    }
+}

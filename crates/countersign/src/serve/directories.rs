@@ -1,0 +1,96 @@
+//! What the admin side asks the data path.
+
+use api::{Answer, DirectoryError, SessionDirectory, SessionInfo, TargetDirectory, TargetInfo};
+use model::{GrantId, RelationName, TargetName};
+use proxy::{GatewayView, RelationColumns};
+
+use super::MASK_ONLY;
+use crate::settings::Settings;
+
+/// The targets, as the data path sees them.
+#[derive(Debug)]
+pub(super) struct Targets {
+    view: GatewayView,
+    known: Vec<Known>,
+}
+
+/// What the settings say of a target.
+#[derive(Debug)]
+struct Known {
+    name: TargetName,
+    address: String,
+    masked_columns: u64,
+}
+
+impl Targets {
+    pub(super) fn new(settings: &Settings, view: GatewayView) -> Self {
+        let known = settings.targets.iter().map(|target| Known {
+            name: target.name.clone(),
+            address: target.address(),
+            masked_columns: u64::try_from(target.masks.len()).unwrap_or(u64::MAX),
+        });
+        Self { known: known.collect(), view }
+    }
+}
+
+impl TargetDirectory for Targets {
+    fn columns<'a>(
+        &'a self,
+        target: &'a TargetName,
+        relation: &'a RelationName,
+    ) -> Answer<'a, Result<Vec<String>, DirectoryError>> {
+        let answer = match self.view.columns(target, relation) {
+            RelationColumns::Columns(columns) => Ok(columns),
+            RelationColumns::UnknownTarget => Err(DirectoryError::UnknownTarget(target.clone())),
+            RelationColumns::UnknownRelation => {
+                Err(DirectoryError::UnknownRelation(relation.clone()))
+            }
+            RelationColumns::CatalogUnknown => Err(DirectoryError::Unavailable {
+                target: target.clone(),
+                reason: "its catalog cannot be read; the gateway's log says why".to_owned(),
+            }),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn describe(&self) -> Vec<TargetInfo> {
+        let describe = |known: &Known| TargetInfo {
+            name: known.name.clone(),
+            address: known.address.clone(),
+            mode: MASK_ONLY.to_owned(),
+            masked_columns: known.masked_columns,
+            state: match self.view.is_reachable(&known.name) {
+                true => "reachable".to_owned(),
+                false => "cannot be reached; the gateway's log says why".to_owned(),
+            },
+        };
+        self.known.iter().map(describe).collect()
+    }
+}
+
+/// The open sessions, and what is used of the grants.
+#[derive(Debug)]
+pub(super) struct Sessions(pub(super) GatewayView);
+
+impl SessionDirectory for Sessions {
+    fn sessions(&self) -> Vec<SessionInfo> {
+        let shown = |session: proxy::OpenSession| SessionInfo {
+            session: session.session,
+            identity: session.identity,
+            target: session.target,
+            peer: session.peer,
+            tls: session.tls,
+            opened_at: session.opened_at,
+            commands: session.commands,
+            denied: session.denied,
+            rows: session.rows,
+            state: "open".to_owned(),
+            application: session.application,
+        };
+        self.0.sessions().into_iter().map(shown).collect()
+    }
+
+    fn usage(&self, grant: GrantId) -> policy::Usage {
+        self.0.usage(grant)
+    }
+}
