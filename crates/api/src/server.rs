@@ -40,7 +40,7 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Time to answer a request, in seconds, reading it included.
 pub const REQUEST_TIMEOUT_S: u64 = 15;
 
-/// What is left of a connection's time after its request's, to send the answer.
+/// Time to send an answer, and at the end for what has begun.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after a failed accept, for example for want of file descriptors.
@@ -76,7 +76,9 @@ pub struct About {
     pub postgres: String,
 }
 
-/// Serves the admin socket until `shutdown` is done, then finishes the requests that have begun.
+/// Serves the admin socket until `shutdown` is done, then gives what has begun [`ANSWER_TIMEOUT`].
+///
+/// A change that was submitted is made even if its connection is cut.
 pub async fn serve(
     listener: UnixListener,
     state: ApiState,
@@ -112,7 +114,10 @@ pub async fn serve(
         }
     }
     drop(listener);
-    while serving.join_next().await.is_some() {}
+    let drained = async { while serving.join_next().await.is_some() {} };
+    if tokio::time::timeout(ANSWER_TIMEOUT, drained).await.is_err() {
+        tracing::warn!("cut connections on the admin socket that did not end by themselves");
+    }
 }
 
 fn identify(stream: UnixStream) -> std::io::Result<(UnixStream, Caller)> {

@@ -227,7 +227,9 @@ mod tests {
         let elsewhere = MockSecret::new([8; 32]);
         let one = Verifiers::for_login(&registry, "nobody", at(50), &mock);
         let other = Verifiers::for_login(&registry, "nobody", at(50), &elsewhere);
-        assert_ne!(one.keys().salt, other.keys().salt);
+        assert_ne!(one.keys().salt, other.keys().salt, "another gateway");
+        let other = Verifiers::for_login(&registry, "nobody-else", at(50), &mock);
+        assert_ne!(one.keys().salt, other.keys().salt, "another name");
         assert_eq!(format!("{mock:?}"), "MockSecret(…)");
     }
 

@@ -83,6 +83,19 @@ async fn a_caller_that_hangs_loses_its_place() {
     gateway.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_hangs_does_not_hold_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(dir.path());
+    let mut idle = UnixStream::connect(&gateway.socket).await.unwrap();
+    // Connections are accepted in order, so the idle one is in by now.
+    gateway.client.status().await.unwrap();
+    let begun = tokio::time::Instant::now();
+    gateway.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0);
+}
+
 /// Sends raw bytes and reads until the server closes.
 async fn ask(socket: &Path, request: &[u8]) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();
