@@ -114,7 +114,10 @@ fn weight(token: &ScanToken) -> Weight {
     match token.token() {
         Token::Ascii40 | Token::Ascii91 => Weight::Open,
         Token::Ascii41 | Token::Ascii93 => Weight::Close,
-        Token::Ascii44 | Token::Ascii59 | Token::And | Token::Or => Weight::Separator,
+        // An expression ends before JOIN and ON; the joins themselves are counted apart.
+        Token::Ascii44 | Token::Ascii59 | Token::And | Token::Or | Token::Join | Token::On => {
+            Weight::Separator
+        }
         Token::Ident
         | Token::Uident
         | Token::Fconst

@@ -16,6 +16,8 @@ use crate::{Effect, Refusal, Request, SettingSpan, transaction};
 /// What changes nothing on the pinned target session.
 const NOTHING: &str = "SET client_encoding TO 'UTF8'";
 
+const READ_WRITE: &str = "READ WRITE";
+
 /// What SET, RESET or SHOW does.
 pub(crate) struct Variable {
     pub(crate) forward: String,
@@ -55,12 +57,12 @@ const RULES: [Rule; 34] = [
     Rule { name: "DateStyle",                     change: Change::Forwarded(Kind::IsoDateStyle) },
     Rule { name: "IntervalStyle",                 change: Change::Forwarded(Kind::OneOf(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"])) },
     Rule { name: "extra_float_digits",            change: Change::Forwarded(Kind::Integer(-15, 3)) },
-    Rule { name: "bytea_output",                  change: Change::Forwarded(Kind::OneOf(&["hex", "escape"])) },
+    Rule { name: "bytea_output",                  change: Change::Pinned("hex") },
     Rule { name: "statement_timeout",             change: Change::Forwarded(Kind::Timeout) },
     Rule { name: "lock_timeout",                  change: Change::Forwarded(Kind::Timeout) },
     Rule { name: "client_min_messages",           change: Change::Forwarded(Kind::OneOf(&["notice", "warning", "error"])) },
     Rule { name: "default_transaction_isolation", change: Change::Forwarded(Kind::OneOf(&["serializable", "repeatable read", "read committed", "read uncommitted"])) },
-    Rule { name: "default_transaction_read_only", change: Change::Forwarded(Kind::Boolean) },
+    Rule { name: "default_transaction_read_only", change: Change::Forwarded(Kind::OneOf(&["on", "true", "yes", "1"])) },
     Rule { name: "default_transaction_deferrable", change: Change::Forwarded(Kind::Boolean) },
     Rule { name: "transaction_isolation",         change: Change::Forwarded(Kind::OneOf(&["serializable", "repeatable read", "read committed", "read uncommitted"])) },
     Rule { name: "transaction_read_only",         change: Change::Forwarded(Kind::Boolean) },
@@ -137,7 +139,12 @@ pub(crate) fn set(statement: VariableSetStmt) -> Result<Variable, Refusal> {
                 _ => return Err(Refusal::setting(&name)),
             };
             let options: Result<Vec<_>, _> = args.into_iter().map(transaction::option).collect();
-            let options = options?.iter().filter_map(option_words).collect::<Vec<_>>().join(", ");
+            let options: Vec<String> = options?.iter().filter_map(option_words).collect();
+            // A session that was opened read-only stays so; a transaction may still ask.
+            if name == "SESSION CHARACTERISTICS" && options.iter().any(|o| o == READ_WRITE) {
+                return Err(Refusal::setting_value("default_transaction_read_only"));
+            }
+            let options = options.join(", ");
             Ok(plain(format!("{words} {options}")))
         }
         Ok(VariableSetKind::VarResetAll) => Err(Refusal::later("not_supported_reset", "RESET ALL")),
@@ -248,7 +255,7 @@ fn option_words(option: &pg_query::Node) -> Option<String> {
         ("transaction_isolation", level) => {
             Some(format!("ISOLATION LEVEL {}", level.to_ascii_uppercase()))
         }
-        ("transaction_read_only", "0") => Some("READ WRITE".to_owned()),
+        ("transaction_read_only", "0") => Some(READ_WRITE.to_owned()),
         ("transaction_read_only", _) => Some("READ ONLY".to_owned()),
         ("transaction_deferrable", "0") => Some("NOT DEFERRABLE".to_owned()),
         ("transaction_deferrable", _) => Some("DEFERRABLE".to_owned()),
