@@ -1,1 +1,58 @@
-//! proxy
+//! The data path: clients on one side, targets on the other, and in between one straight way.
+//!
+//! `client ─▶ identify ─▶ decide ─▶ record ─▶ forward ─▶ compare ─▶ record outcome ─▶ client`
+//!
+//! | step | file |
+//! |---|---|
+//! | accept, greet, admit | `listener`, `greeting`, `admission` |
+//! | the loop of a session | `session` |
+//! | what a client asks: judge, record, forward | `requests`, with `judge`, `prepared` |
+//! | what the target answers: compare, record, release | `answers`, with `reply`, `errors` |
+//! | what ends early | `authority`, `ending` |
+//! | what a target has | `watcher`, `target` |
+//!
+//! **Invariant:** a command reaches a target only with a `journal::Permit`, which only a durable
+//! intent makes, which only `policy::decide` allows.
+//!
+//! **Boundary:** no settings file, no environment, no admin call is read here.
+
+mod admission;
+mod answers;
+mod asker;
+mod authority;
+mod cancel;
+mod clock;
+mod compare;
+mod denial;
+mod directory;
+mod ending;
+mod errors;
+mod gate;
+mod gateway;
+mod greeting;
+mod identified;
+mod judge;
+mod listener;
+mod outbox;
+mod parser;
+mod prepared;
+mod probe;
+mod reply;
+mod requests;
+mod session;
+mod settings;
+mod status;
+mod stream;
+mod target;
+mod usage;
+mod watcher;
+mod wire;
+
+pub use directory::OpenSession;
+pub use gateway::{Gateway, GatewayView, RelationColumns, StartError};
+pub use probe::{Probe, ProbeError, probe};
+pub use settings::{Limits, Secret, Settings, TargetAddress, TargetSettings, TargetTls};
+pub use usage::{UsageBook, UsageFold};
+
+/// Reads the clock as the data path does: it never goes back while the program runs.
+pub use clock::now;

@@ -1,0 +1,333 @@
+//! target ─▶ compare with the plan ─▶ record the outcome ─▶ client: what the target answers.
+//!
+//! **Invariant:** no row passes before the columns of its command were compared with the plan.
+//!
+//! **Invariant:** the message that tells the client that a command ended waits until its outcome
+//! is durable.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use journal::Pending;
+use model::FinishedResult;
+use pgwire::backend::{CommandComplete, ParameterStatus, ReadyForQuery, Report, RowDescription};
+use pgwire::pipeline::{Answer, Entry};
+use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
+use sql::{Effect, Plan};
+use tokio::time::Instant;
+
+use crate::authority::TRANSACTION_ENDED;
+use crate::clock;
+use crate::compare::{KIND, Part, Took, compare, no_columns, part};
+use crate::errors::Origin;
+use crate::judge;
+use crate::reply::{End, Reply, Running};
+use crate::session::{Batch, Ending, Session};
+use crate::wire::{self, Refused};
+use crate::{errors, status};
+
+/// Something for the client, in order.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Bytes.
+    Bytes(Bytes),
+    /// Bytes that wait until an outcome is durable.
+    Outcome(Pending, Bytes),
+}
+
+impl Session {
+    /// Deals with everything that the target has sent.
+    pub(crate) async fn take_answers(&mut self) -> Result<(), Ending> {
+        while let Some(event) = self.server.decoder.poll_event().map_err(Ending::Target)? {
+            match event {
+                BackendEvent::Rows { bytes, rows } => self.take_rows(bytes, rows)?,
+                BackendEvent::Message(message) => self.take_answer(message).await?,
+            }
+        }
+        self.flush_holds().await
+    }
+
+    /// Releases what waits for the client, once the outcomes before it are durable.
+    pub(crate) async fn flush_holds(&mut self) -> Result<(), Ending> {
+        for hold in std::mem::take(&mut self.holds) {
+            match hold {
+                Hold::Bytes(bytes) => self.answer_client(bytes),
+                Hold::Outcome(pending, bytes) => {
+                    pending.durable().await?;
+                    self.answer_client(bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_rows(&mut self, bytes: Bytes, rows: u64) -> Result<(), Ending> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let answer = self.replies.answer(BackendKind::DataRow).map_err(Ending::Target)?;
+        let Answer::Part { payload: Reply::Command(running), .. } = answer else {
+            return Err(Ending::Plan(KIND));
+        };
+        if !running.is_checked || running.plan.outputs.is_empty() {
+            return Err(Ending::Plan("rows without columns"));
+        }
+        if let Some(cut) = &mut self.cut {
+            // Only the rest of a row that the client has begun to read still passes.
+            let passes = cut.row_bytes_left.min(bytes.len());
+            cut.row_bytes_left = cut.row_bytes_left.saturating_sub(passes);
+            self.row_bytes_owed = cut.row_bytes_left;
+            running.withheld = running.withheld.saturating_add(rows);
+            self.holds.push(Hold::Bytes(bytes.slice(..passes)));
+            return Ok(());
+        }
+        let allowed = running.permit.allowed();
+        if allowed.rows_max().is_some() {
+            let registry = self.gate.registry();
+            if !self.gate.usage.try_rows(allowed.grants(), rows, judge::limits(&registry)) {
+                // None of these pass, but for the rest of a row that the client has begun to read.
+                let begun = self.row_bytes_owed.min(bytes.len());
+                self.row_bytes_owed = self.row_bytes_owed.saturating_sub(begun);
+                running.withheld = running.withheld.saturating_add(rows);
+                self.holds.push(Hold::Bytes(bytes.slice(..begun)));
+                self.cut("53400", "the row limit of the grant is reached");
+                return Ok(());
+            }
+        }
+        running.rows = running.rows.saturating_add(rows);
+        running.bytes = running.bytes.saturating_add(size);
+        self.entry.counters.rows.fetch_add(rows, Ordering::Relaxed);
+        self.row_bytes_owed = self.server.decoder.row_bytes_left();
+        self.holds.push(Hold::Bytes(bytes));
+        Ok(())
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others belong to a reply")]
+    async fn take_answer(&mut self, message: BackendMessage) -> Result<(), Ending> {
+        match &message {
+            BackendMessage::NoticeResponse(notice) => {
+                if let Some(bytes) = errors::notice(notice) {
+                    self.holds.push(Hold::Bytes(bytes));
+                }
+                return Ok(());
+            }
+            // Only LISTEN, which is denied, lets a client receive these.
+            BackendMessage::NotificationResponse(_) => return Ok(()),
+            BackendMessage::ParameterStatus(status) => return self.take_status(status),
+            BackendMessage::ErrorResponse(report)
+                if report.is_fatal() && self.replies.is_empty() =>
+            {
+                return Err(Ending::TargetLost);
+            }
+            _ => {}
+        }
+        let took = match self.replies.answer(message.kind()).map_err(Ending::Target)? {
+            Answer::Unasked => return Err(Ending::TargetLost),
+            Answer::Part { payload, .. } => Took::Part(part(payload, &message)?),
+            Answer::Done(entry) => Took::Done(entry.payload),
+            Answer::Failed { entry, skipped } => Took::Failed(entry.payload, skipped),
+        };
+        match (took, message) {
+            (Took::Part(Part::Show), message) => {
+                self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
+                Ok(())
+            }
+            (Took::Part(Part::Instead(error)), _) => {
+                self.holds.push(Hold::Bytes(error));
+                Ok(())
+            }
+            (Took::Part(Part::CommitFailed), BackendMessage::ErrorResponse(report)) => {
+                let error = errors::rebuild(&report, Origin::Unknown).error();
+                self.holds.push(Hold::Bytes(error));
+                Ok(())
+            }
+            (Took::Part(Part::QueryEnded(running)), message) => {
+                self.end_command(running, &message).await
+            }
+            (Took::Done(reply), message) => self.take_done(reply, message).await,
+            (Took::Failed(reply, skipped), BackendMessage::ErrorResponse(report)) => {
+                self.take_failure(reply, skipped, &report).await
+            }
+            (Took::Part(Part::CommitFailed) | Took::Failed(..), _) => Err(Ending::Plan(KIND)),
+        }
+    }
+
+    /// The last message of the answer to something that succeeded.
+    async fn take_done(&mut self, reply: Reply, message: BackendMessage) -> Result<(), Ending> {
+        match (reply, message) {
+            (Reply::Command(running), message) => self.end_command(running, &message).await,
+            (Reply::Check(plan), BackendMessage::RowDescription(columns)) => {
+                compare(&plan, &columns)
+            }
+            (Reply::Check(plan), BackendMessage::NoData(_)) => no_columns(&plan),
+            (Reply::Describe(plan), BackendMessage::RowDescription(columns)) => {
+                compare(&plan, &columns)?;
+                self.holds.push(Hold::Bytes(columns.raw.into_bytes()));
+                Ok(())
+            }
+            (Reply::Describe(plan), BackendMessage::NoData(frame)) => {
+                self.holds.push(Hold::Bytes(frame.into_bytes()));
+                no_columns(&plan)
+            }
+            (Reply::Ready | Reply::Unparsable(_), BackendMessage::ReadyForQuery(ready)) => {
+                self.take_ready(&ready)
+            }
+            (Reply::Parse(_) | Reply::Bind(_) | Reply::Close(_), message) => {
+                self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
+                Ok(())
+            }
+            // Also: what must not be parsed was parsed.
+            (Reply::Check(_) | Reply::Describe(_) | Reply::Ready | Reply::Unparsable(_), _) => {
+                Err(Ending::Plan(KIND))
+            }
+        }
+    }
+
+    /// An error in a batch: what failed changed nothing, and what follows is skipped up to Sync.
+    async fn take_failure(
+        &mut self,
+        reply: Reply,
+        skipped: Vec<Entry<Reply>>,
+        report: &Report,
+    ) -> Result<(), Ending> {
+        self.batch.skipping = true;
+        for entry in skipped.into_iter().rev() {
+            match entry.payload {
+                Reply::Parse(undo) | Reply::Bind(undo) | Reply::Close(undo) => {
+                    self.prepared.undo(undo)
+                }
+                Reply::Command(running) => {
+                    self.finish(running, End::of(FinishedResult::Skipped), Bytes::new()).await?;
+                }
+                Reply::Check(_) | Reply::Describe(_) | Reply::Unparsable(_) | Reply::Ready => {}
+            }
+        }
+        let error = match reply {
+            Reply::Command(running) => return self.fail(running, report).await,
+            Reply::Unparsable(error) => error,
+            Reply::Parse(undo) => {
+                self.prepared.failed_parse(undo);
+                errors::rebuild(report, Origin::Unknown).error()
+            }
+            Reply::Bind(undo) | Reply::Close(undo) => {
+                self.prepared.undo(undo);
+                errors::rebuild(report, Origin::Unknown).error()
+            }
+            Reply::Check(_) | Reply::Describe(_) | Reply::Ready => {
+                errors::rebuild(report, Origin::Unknown).error()
+            }
+        };
+        self.holds.push(Hold::Bytes(error));
+        Ok(())
+    }
+
+    /// The message that ends a command.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others break the plan")]
+    async fn end_command(
+        &mut self,
+        running: Box<Running>,
+        message: &BackendMessage,
+    ) -> Result<(), Ending> {
+        match message {
+            BackendMessage::CommandComplete(complete) => self.complete(running, complete).await,
+            BackendMessage::EmptyQueryResponse(frame) if running.plan.is_empty => {
+                self.finish(running, End::of(FinishedResult::Completed), frame.bytes().clone())
+                    .await
+            }
+            BackendMessage::PortalSuspended(frame) if self.cut.is_none() => {
+                self.finish(running, End::of(FinishedResult::Suspended), frame.bytes().clone())
+                    .await
+            }
+            BackendMessage::PortalSuspended(_) => self.late_end(running).await,
+            BackendMessage::ErrorResponse(report) => self.fail(running, report).await,
+            _ => Err(Ending::Plan(KIND)),
+        }
+    }
+
+    /// The target completed a command.
+    async fn complete(
+        &mut self,
+        running: Box<Running>,
+        complete: &CommandComplete,
+    ) -> Result<(), Ending> {
+        if self.cut.is_some() && running.withheld > 0 {
+            return self.late_end(running).await;
+        }
+        let effect = match (&running.plan.effect, complete.tag.as_str()) {
+            // PostgreSQL answers COMMIT so when the transaction had failed.
+            (Effect::Commit, "ROLLBACK") => &Effect::Rollback,
+            (effect, _) => effect,
+        };
+        let application = self.settings.application_name.clone();
+        self.settings.apply(effect);
+        let bytes = match &running.plan.tag {
+            Some(tag) => wire::command_complete(tag)?,
+            None => complete.raw.bytes().clone(),
+        };
+        let affected =
+            if running.plan.outputs.is_empty() { complete.rows().unwrap_or(0) } else { 0 };
+        self.finish(running, End { affected, ..End::of(FinishedResult::Completed) }, bytes).await?;
+        if self.settings.application_name != application {
+            let name = &self.settings.application_name;
+            self.holds.push(Hold::Bytes(wire::parameter_status("application_name", name)?));
+        }
+        Ok(())
+    }
+
+    /// The command ended by itself after rows were already kept back: the client has to read why,
+    /// and the target does not know that anything failed. Only the end of the session is the same
+    /// on both sides.
+    async fn late_end(&mut self, running: Box<Running>) -> Result<(), Ending> {
+        let message = self.cut.as_ref().map_or("the command was cut", |cut| cut.message);
+        self.finish(running, End::of(FinishedResult::Cut), Bytes::new()).await?;
+        Err(Ending::Authority(message))
+    }
+
+    /// The target refused a command, or obeyed a cancel.
+    async fn fail(&mut self, running: Box<Running>, report: &Report) -> Result<(), Ending> {
+        let sqlstate = report.sqlstate().map(str::to_owned);
+        let origin = Origin::of(&running.plan.facts);
+        let (result, error) = match self.cut.take() {
+            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message)),
+            None => (FinishedResult::Failed, errors::rebuild(report, origin)),
+        };
+        self.finish(running, End { sqlstate, ..End::of(result) }, error.error()).await
+    }
+
+    /// Records how a command ended; the client reads `bytes` once that is durable.
+    pub(crate) async fn finish(
+        &mut self,
+        running: Box<Running>,
+        end: End,
+        bytes: Bytes,
+    ) -> Result<(), Ending> {
+        self.commands_running = self.commands_running.saturating_sub(1);
+        self.running_since = (self.commands_running > 0).then(Instant::now);
+        let outcome = running.outcome(end);
+        let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
+        self.holds.push(Hold::Outcome(pending, bytes));
+        Ok(())
+    }
+
+    /// The batch is over and the state of the transaction is known.
+    fn take_ready(&mut self, ready: &ReadyForQuery) -> Result<(), Ending> {
+        self.status = ready.status;
+        self.batch = Batch::default();
+        self.cut = None;
+        if self.status == TransactionStatus::Idle {
+            self.prepared.drop_portals();
+            self.transaction_grants.clear();
+        }
+        self.holds.push(Hold::Bytes(wire::ready_for_query(self.status)));
+        if self.has_ended_grants() { Err(Ending::Authority(TRANSACTION_ENDED)) } else { Ok(()) }
+    }
+
+    fn take_status(&mut self, report: &ParameterStatus) -> Result<(), Ending> {
+        match status::of_target(&report.name, &report.value) {
+            status::Drift::Pass => {
+                self.holds.push(Hold::Bytes(report.raw.bytes().clone()));
+                Ok(())
+            }
+            status::Drift::Keep => Ok(()),
+            status::Drift::Break => Err(Ending::Plan("a pinned setting changed")),
+        }
+    }
+}

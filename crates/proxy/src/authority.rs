@@ -1,0 +1,195 @@
+//! Ends work whose authority has ended: grant, credential, identity, time (P8).
+//!
+//! ```text
+//!  running ──ended──▶ cut: rows stop, cancel is sent ──answer──▶ the client reads why
+//!                        └── no answer in time ──▶ session ends, backend terminated
+//!  idle in a transaction ──ended──▶ session ends, the target rolls back
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::Payload;
+use model::{AccessEvent, AccessRecord, Timestamp};
+use pgwire::TransactionStatus;
+use registry::Registry;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::session::{Ending, Session};
+
+/// How long the target may take to answer a cancel before its connection is ended.
+const CANCEL_ANSWER_MAX: Duration = Duration::from_millis(400);
+/// How much longer than its time limit a command may run before the gateway itself cuts it: the
+/// target's `statement_timeout` should have done so.
+const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
+/// A wake-up when nothing else is due.
+const FAR: Duration = Duration::from_hours(1);
+
+const GRANT_ENDED: &str = "the grant for this command has ended, so it was cancelled";
+pub(crate) const TRANSACTION_ENDED: &str =
+    "a grant used in the open transaction has ended; it is rolled back";
+const IDENTITY_ENDED: &str = "the identity or its token has ended";
+
+/// Tells when the inventory changes.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    registry: watch::Receiver<Arc<Registry>>,
+    /// When identity or credential end by themselves.
+    session_until: Option<Timestamp>,
+}
+
+/// A running command that is being ended.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    /// SQLSTATE for the client.
+    pub(crate) sqlstate: &'static str,
+    /// Why, for the client.
+    pub(crate) message: &'static str,
+    /// When the session is ended if the target has not answered.
+    kill_at: Instant,
+    /// Bytes of the row that the client has begun to read; only these still pass.
+    pub(crate) row_bytes_left: usize,
+}
+
+impl Watch {
+    /// The session's own end is learned by its first look at the inventory.
+    pub(crate) fn new(registry: watch::Receiver<Arc<Registry>>) -> Self {
+        Self { registry, session_until: None }
+    }
+
+    /// Returns when the inventory has changed.
+    pub(crate) async fn changed(&mut self) {
+        if self.registry.changed().await.is_err() {
+            // The inventory cannot change any more: the gateway is stopping.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Session {
+    /// Compares the session, and what it runs, with the inventory as it is now.
+    pub(crate) fn check_authority(&mut self) -> Result<(), Ending> {
+        let now = clock::now();
+        let registry = self.gate.registry();
+        let identity = registry.identity(&self.who.identity).filter(|own| own.is_usable(now));
+        let credential = registry.credential(self.who.credential).filter(|own| own.is_live(now));
+        let (Some(identity), Some(credential)) = (identity, credential) else {
+            return Err(Ending::Authority(IDENTITY_ENDED));
+        };
+        let until =
+            identity.expires_at.map_or(credential.expires_at, |end| end.min(credential.expires_at));
+        self.watch.session_until = Some(until);
+        if self.has_ended_grants() { self.end_grant() } else { Ok(()) }
+    }
+
+    /// True if a grant that was used in the open transaction, or by what runs, has ended.
+    pub(crate) fn has_ended_grants(&self) -> bool {
+        let now = clock::now();
+        let registry = self.gate.registry();
+        let mut used = self.transaction_grants.iter();
+        used.any(|(id, until)| {
+            *until <= now || !registry.grant(*id).is_some_and(|grant| grant.is_live(now))
+        })
+    }
+
+    /// Cuts what runs, or ends a transaction that waits.
+    fn end_grant(&mut self) -> Result<(), Ending> {
+        if self.is_running() {
+            self.cut("57014", GRANT_ENDED);
+            Ok(())
+        } else if self.status == TransactionStatus::Idle {
+            self.transaction_grants.clear();
+            Ok(())
+        } else {
+            Err(Ending::Authority(TRANSACTION_ENDED))
+        }
+    }
+
+    /// Stops the rows of the running command and asks the target to cancel it.
+    pub(crate) fn cut(&mut self, sqlstate: &'static str, message: &'static str) {
+        if self.cut.is_none() {
+            self.cut = Some(Cut {
+                sqlstate,
+                message,
+                kill_at: after(CANCEL_ANSWER_MAX),
+                row_bytes_left: self.row_bytes_owed,
+            });
+            self.link.cancel();
+        }
+    }
+
+    /// Passes the client's own wish to cancel on to the target.
+    pub(crate) async fn pass_on_cancel(&mut self) -> Result<(), Ending> {
+        let event = AccessEvent::CancelRequested { session: self.who.session };
+        self.gate.journal.record(AccessRecord { at: clock::now(), event }, Payload::new()).await?;
+        if self.is_running() {
+            self.link.cancel();
+        }
+        Ok(())
+    }
+
+    /// The next instant at which something must be looked at.
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let limits = &self.gate.limits;
+        let now = clock::now();
+        let at = |end: Timestamp| after(end.saturating_since(now));
+        let grants = self.transaction_grants.values().min().copied().map(at);
+        let session = self.watch.session_until.map(at);
+        let kill = self.cut.as_ref().map(|cut| cut.kill_at);
+        let command = self.command_deadline();
+        let stalled =
+            self.client_stalled_since.map(|since| add(since, limits.stalled_client_timeout));
+        let idle = (!self.batch.waiting).then(|| add(self.last_activity, limits.idle_timeout));
+        [grants, session, kill, command, stalled, idle]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| after(FAR))
+    }
+
+    fn command_deadline(&self) -> Option<Instant> {
+        let since = self.running_since?;
+        Some(add(since, self.gate.limits.command_timeout.saturating_add(TIMEOUT_GRACE)))
+    }
+
+    /// Deals with whatever is due.
+    pub(crate) fn handle_deadline(&mut self) -> Result<(), Ending> {
+        let now = Instant::now();
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if let Some(cut) = &self.cut
+            && cut.kill_at <= now
+        {
+            self.link.terminate();
+            return Err(Ending::Authority(cut.message));
+        }
+        if is_due(
+            self.client_stalled_since
+                .map(|since| add(since, self.gate.limits.stalled_client_timeout)),
+        ) {
+            return Err(Ending::TimedOut("the client does not read what it asked for"));
+        }
+        if is_due(self.command_deadline()) {
+            self.cut("57014", "the command ran longer than the gateway's limit");
+        }
+        let idle = add(self.last_activity, self.gate.limits.idle_timeout);
+        if !self.batch.waiting && idle <= now {
+            return Err(Ending::TimedOut("the session was idle for too long"));
+        }
+        self.check_authority()
+    }
+
+    /// True if the target works on a command of this session.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running_since.is_some()
+    }
+}
+
+fn after(duration: Duration) -> Instant {
+    add(Instant::now(), duration)
+}
+
+fn add(instant: Instant, duration: Duration) -> Instant {
+    instant.checked_add(duration.min(FAR)).unwrap_or(instant)
+}

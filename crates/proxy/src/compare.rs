@@ -1,0 +1,89 @@
+//! Lock 3: the answer of a target must be the one that the judged statement gives.
+//!
+//! **Invariant:** a column that the plan does not name, in its place, with its origin and type, ends
+//! the session before a row passes.
+
+use bytes::Bytes;
+use pgwire::BackendMessage;
+use pgwire::backend::RowDescription;
+use pgwire::pipeline::Entry;
+use sql::Plan;
+
+use crate::reply::{Reply, Running};
+use crate::session::Ending;
+
+/// What is wrong with a message that does not fit the entry that it answers.
+pub(crate) const KIND: &str = "a message of another kind than was asked for";
+
+/// What a message means for the oldest entry.
+pub(crate) enum Took {
+    Part(Part),
+    Done(Reply),
+    Failed(Reply, Vec<Entry<Reply>>),
+}
+
+/// What to do with a message that is not the last one of an answer.
+pub(crate) enum Part {
+    /// Pass it on.
+    Show,
+    /// The client reads this instead.
+    Instead(Bytes),
+    /// The implicit transaction of a batch could not be committed.
+    CommitFailed,
+    /// The command of a Query ended; its `ReadyForQuery` is still to come.
+    QueryEnded(Box<Running>),
+}
+
+/// Judges a message that is not the last one of an answer.
+pub(crate) fn part(reply: &mut Reply, message: &BackendMessage) -> Result<Part, Ending> {
+    match (&mut *reply, message) {
+        (Reply::Command(running), BackendMessage::RowDescription(columns)) => {
+            compare(&running.plan, columns)?;
+            running.is_checked = true;
+            Ok(Part::Show)
+        }
+        (
+            Reply::Command(_),
+            BackendMessage::CommandComplete(_)
+            | BackendMessage::EmptyQueryResponse(_)
+            | BackendMessage::ErrorResponse(_),
+        ) => {
+            if let Reply::Command(running) = std::mem::replace(reply, Reply::Ready) {
+                Ok(Part::QueryEnded(running))
+            } else {
+                Err(Ending::Plan(KIND))
+            }
+        }
+        (Reply::Describe(_), BackendMessage::ParameterDescription(_)) => Ok(Part::Show),
+        (Reply::Unparsable(error), BackendMessage::ErrorResponse(_)) => {
+            Ok(Part::Instead(error.clone()))
+        }
+        (Reply::Ready, BackendMessage::ErrorResponse(_)) => Ok(Part::CommitFailed),
+        // COPY, which no plan has, and a second result of a single statement.
+        (_, _) => Err(Ending::Plan(KIND)),
+    }
+}
+
+/// Checks that a command returns exactly the columns that were judged.
+pub(crate) fn compare(plan: &Plan, columns: &RowDescription) -> Result<(), Ending> {
+    if plan.outputs.len() != columns.fields.len() {
+        return Err(Ending::Plan("other columns"));
+    }
+    for (output, field) in plan.outputs.iter().zip(&columns.fields) {
+        if output.name != *field.name {
+            return Err(Ending::Plan("another column name"));
+        }
+        if output.origin.unwrap_or((0, 0)) != (field.table_oid, field.attnum) {
+            return Err(Ending::Plan("another origin of a column"));
+        }
+        if output.type_oid.is_some_and(|oid| oid != field.type_oid) {
+            return Err(Ending::Plan("another type of a column"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a command without columns was meant to have none.
+pub(crate) fn no_columns(plan: &Plan) -> Result<(), Ending> {
+    if plan.outputs.is_empty() { Ok(()) } else { Err(Ending::Plan("no columns")) }
+}

@@ -1,0 +1,54 @@
+//! Why a command is denied: a code for the record, words for the client.
+
+use crate::wire::Refused;
+
+/// What a denied client reads.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    /// Machine-readable, for the record.
+    pub(crate) reason: String,
+    /// In words, for the client.
+    pub(crate) error: Refused,
+}
+
+impl Denial {
+    /// A denial of what a later version may support.
+    pub(crate) fn not_supported(reason: &str, message: &str) -> Self {
+        Self { reason: format!("not_supported:{reason}"), error: Refused::new("0A000", message) }
+    }
+
+    pub(crate) fn too_large() -> Self {
+        let message = "the command is too large to be recorded whole, so it may not run";
+        Self { reason: "too_large_to_record".to_owned(), error: Refused::new("54000", message) }
+    }
+
+    pub(crate) fn statement_changed() -> Self {
+        let hint = "The catalog, the grants or search_path changed: prepare the statement again.";
+        // PostgreSQL's own words: drivers prepare the statement again when they see them.
+        let error = Refused::new("0A000", "cached plan must not change result type");
+        let error = Refused { hint: Some(hint.to_owned()), ..error };
+        Self { reason: "statement_changed".to_owned(), error }
+    }
+
+    pub(crate) fn no_catalog() -> Self {
+        let message = "the target's catalog cannot be read now, so no statement can be judged";
+        let hint = "The target may be down or restarting: try again.";
+        let error = Refused { hint: Some(hint.to_owned()), ..Refused::new("08006", message) };
+        Self { reason: "catalog_unknown".to_owned(), error }
+    }
+}
+
+impl From<policy::DenyReason> for Denial {
+    fn from(reason: policy::DenyReason) -> Self {
+        let error = Refused::new(reason.sqlstate(), reason.client_message());
+        Self { reason: reason.code().to_owned(), error }
+    }
+}
+
+impl From<sql::Refusal> for Denial {
+    fn from(refusal: sql::Refusal) -> Self {
+        let error =
+            Refused { sqlstate: refusal.sqlstate, message: refusal.message, hint: refusal.hint };
+        Self { reason: refusal.code.to_owned(), error }
+    }
+}

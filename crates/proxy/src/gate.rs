@@ -1,0 +1,55 @@
+//! What all sessions share: the inventory, the journal, the targets, the limits.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use identity::MockSecret;
+use journal::AccessJournal;
+use model::TargetName;
+use registry::Registry;
+use tokio::sync::watch;
+
+use crate::cancel::CancelKeys;
+use crate::directory::Directory;
+use crate::parser::Parsers;
+use crate::settings::Limits;
+use crate::target::Target;
+use crate::usage::UsageBook;
+
+/// What all sessions share. Nothing in it is locked across an await.
+pub(crate) struct Gate {
+    pub(crate) registry: watch::Receiver<Arc<Registry>>,
+    pub(crate) journal: Arc<AccessJournal>,
+    pub(crate) usage: UsageBook,
+    pub(crate) parsers: Parsers,
+    pub(crate) cancel: Arc<CancelKeys>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) targets: BTreeMap<TargetName, Arc<Target>>,
+    pub(crate) limits: Limits,
+    pub(crate) mock: MockSecret,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    /// True once the gateway stops.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+impl Gate {
+    /// The inventory as it is now.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.borrow())
+    }
+
+    /// Returns when the gateway stops.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Whoever could say so is gone: the gateway is stopping.
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Starts and stops the data path.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity::MockSecret;
+use journal::AccessJournal;
+use ledger::Payload;
+use model::{AccessEvent, AccessRecord, GrantId, RelationName, TargetName};
+use registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cancel::CancelKeys;
+use crate::clock;
+use crate::directory::{Directory, OpenSession};
+use crate::gate::Gate;
+use crate::listener;
+use crate::parser::Parsers;
+use crate::settings::Settings;
+use crate::target::Target;
+use crate::usage::UsageBook;
+use crate::watcher;
+
+/// Between two signs of life in the access ledger.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The running data path.
+#[derive(Debug)]
+pub struct Gateway {
+    gate: Arc<Gate>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    listener: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// Why the data path cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be taken.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No thread could be started.
+    #[error("cannot start a parser thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// What a target has under a relation's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelationColumns {
+    /// There is no such target.
+    UnknownTarget,
+    /// The target's catalog is not known now: it cannot be reached.
+    CatalogUnknown,
+    /// There is no such relation.
+    UnknownRelation,
+    /// Its columns in their order.
+    Columns(Vec<String>),
+}
+
+impl Gateway {
+    /// Starts to accept clients.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the address is taken or the operating system refuses a thread. A target
+    /// that cannot be reached is no error: its clients are refused until it can.
+    pub async fn start(
+        settings: Settings,
+        journal: Arc<AccessJournal>,
+        registry: watch::Receiver<Arc<Registry>>,
+        usage: UsageBook,
+        mock: MockSecret,
+    ) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { address: settings.listen, source };
+        let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let parsers = Parsers::start().map_err(StartError::Thread)?;
+        let (stop, stopped) = watch::channel(false);
+        let mut targets = BTreeMap::new();
+        let mut helpers = Vec::new();
+        for target in settings.targets {
+            let target = Arc::new(Target {
+                name: target.name.clone(),
+                settings: target,
+                catalog: arc_swap::ArcSwapOption::empty(),
+                stale: tokio::sync::Notify::new(),
+                mask_key: settings.mask_key,
+                limits: settings.limits.clone(),
+            });
+            let watcher = watcher::watch(Arc::clone(&target), parsers.clone(), stopped.clone());
+            helpers.push(tokio::spawn(watcher));
+            targets.insert(target.name.clone(), target);
+        }
+        let gate = Arc::new(Gate {
+            registry,
+            journal,
+            usage,
+            parsers,
+            cancel: Arc::new(CancelKeys::default()),
+            directory: Arc::new(Directory::default()),
+            targets,
+            limits: settings.limits,
+            mock,
+            tls: settings.tls.map(tokio_rustls::TlsAcceptor::from),
+            stop: stopped,
+        });
+        helpers.push(tokio::spawn(heartbeat(Arc::clone(&gate))));
+        let listener = tokio::spawn(listener::listen(Arc::clone(&gate), listener));
+        Ok(Self { gate, address, stop, listener, helpers })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A view of the running data path that can be kept apart from it.
+    pub fn view(&self) -> GatewayView {
+        GatewayView { gate: Arc::clone(&self.gate) }
+    }
+
+    /// Stops accepting, ends every session, and returns when all of it is on record.
+    pub async fn stop(self) {
+        if self.stop.send(true).is_err() {
+            tracing::debug!("nothing was left to stop");
+        }
+        for task in self.helpers.into_iter().chain([self.listener]) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the data path failed");
+            }
+        }
+    }
+}
+
+/// What others may see of the running data path.
+#[derive(Clone, Debug)]
+pub struct GatewayView {
+    gate: Arc<Gate>,
+}
+
+impl GatewayView {
+    /// The open sessions, by id.
+    pub fn sessions(&self) -> Vec<OpenSession> {
+        self.gate.directory.list()
+    }
+
+    /// The columns of a relation, by the catalog as last read.
+    pub fn columns(&self, target: &TargetName, relation: &RelationName) -> RelationColumns {
+        let Some(target) = self.gate.targets.get(target) else {
+            return RelationColumns::UnknownTarget;
+        };
+        let Some(catalog) = target.catalog() else { return RelationColumns::CatalogUnknown };
+        match catalog.columns_of(relation) {
+            Some(columns) => RelationColumns::Columns(columns),
+            None => RelationColumns::UnknownRelation,
+        }
+    }
+
+    /// What is used of a grant, over its whole life.
+    pub fn usage(&self, grant: GrantId) -> policy::Usage {
+        self.gate.usage.of(grant)
+    }
+
+    /// Whether a target's catalog is known, which says that it can be reached.
+    pub fn is_reachable(&self, target: &TargetName) -> bool {
+        self.gate.targets.get(target).is_some_and(|target| target.catalog().is_some())
+    }
+}
+
+/// Records that the gateway lives, so that a gap in the record shows.
+async fn heartbeat(gate: Arc<Gate>) {
+    loop {
+        tokio::select! {
+            () = gate.stopping() => return,
+            () = tokio::time::sleep(HEARTBEAT_INTERVAL) => {}
+        }
+        let sessions = u64::try_from(gate.directory.count()).unwrap_or(u64::MAX);
+        let event = AccessEvent::Heartbeat { sessions };
+        if let Err(error) =
+            gate.journal.record(AccessRecord { at: clock::now(), event }, Payload::new()).await
+        {
+            tracing::error!(%error, "no heartbeat is on record");
+        }
+    }
+}

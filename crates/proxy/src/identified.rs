@@ -1,0 +1,14 @@
+//! Who a session belongs to, as proved at log-in.
+
+use model::{CredentialId, IdentityName, SessionId};
+
+/// The subject of a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// The session.
+    pub(crate) session: SessionId,
+    /// The identity that logged in.
+    pub(crate) identity: IdentityName,
+    /// The credential with which it did.
+    pub(crate) credential: CredentialId,
+}

@@ -1,0 +1,218 @@
+//! From a text to a decision: analyse, ask the policy, count against the limits.
+//!
+//! What a session has analysed it keeps, keyed by text, until anything changes on which the
+//! meaning of a text depends.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{Command, Facts, GrantId, IdentityName, Limits, TargetName, Timestamp};
+use policy::{Allowed, Decision, Denied};
+use registry::Registry;
+use sql::{ClientSettings, Plan, Refusal};
+
+use crate::clock;
+use crate::gate::Gate;
+use crate::identified::Who;
+use crate::parser::{GrantedColumns, ParserStopped, Question};
+use crate::target::Target;
+
+/// Statements that a session keeps analysed.
+const PLANS_MAX: usize = 256;
+/// Bytes of text that it keeps for them.
+const PLAN_TEXT_BYTES_MAX: usize = 256 * 1024;
+
+/// Everything on which the meaning of a text depends, beside the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Context {
+    catalog_version: u64,
+    control_size: u64,
+    settings: ClientSettings,
+}
+
+/// What is recorded of a denied command, and why it was denied.
+pub(crate) type DeniedCommand = (Denied, policy::DenyReason);
+
+/// Who asks what of whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) gate: &'a Gate,
+    pub(crate) who: &'a Who,
+    pub(crate) target: &'a Target,
+}
+
+/// What a session has analysed.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    context: Option<Context>,
+    by_text: HashMap<Arc<str>, Arc<Plan>>,
+    text_bytes: usize,
+    granted: Arc<GrantedColumns>,
+}
+
+/// Why there is no plan for a text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoPlan {
+    /// The text is refused.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The target's catalog has not been read, or not since the connection to it was lost.
+    #[error("the target's catalog is not known")]
+    NoCatalog,
+    /// The gateway itself cannot go on.
+    #[error(transparent)]
+    Parser(#[from] ParserStopped),
+}
+
+/// A plan and the context in which it was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) text: Arc<str>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) catalog_version: u64,
+}
+
+impl Plans {
+    /// Analyses a text, or finds what was analysed before in the same context.
+    pub(crate) async fn plan(
+        &mut self,
+        scene: Scene<'_>,
+        settings: &ClientSettings,
+        text: &str,
+    ) -> Result<Planned, NoPlan> {
+        let Scene { gate, who, target } = scene;
+        let catalog = target.catalog().ok_or(NoPlan::NoCatalog)?;
+        let registry = gate.registry();
+        let catalog_version = catalog.version();
+        let is_current = self.context.as_ref().is_some_and(|context| {
+            context.catalog_version == catalog_version
+                && context.control_size == registry.size()
+                && context.settings == *settings
+        });
+        if !is_current {
+            let control_size = registry.size();
+            self.forget();
+            self.context =
+                Some(Context { catalog_version, control_size, settings: settings.clone() });
+            self.granted = Arc::new(granted(&registry, &who.identity, &target.name, clock::now()));
+        }
+        if let Some((text, plan)) = self.by_text.get_key_value(text) {
+            return Ok(Planned { text: Arc::clone(text), plan: Arc::clone(plan), catalog_version });
+        }
+        let text: Arc<str> = text.into();
+        let question = Question {
+            text: Arc::clone(&text),
+            catalog,
+            settings: settings.clone(),
+            identity: who.identity.clone(),
+            target: target.name.clone(),
+            granted: Arc::clone(&self.granted),
+        };
+        let plan = gate.parsers.analyse(question).await?.map_err(NoPlan::Refused)?;
+        self.keep(&text, &plan);
+        Ok(Planned { text, plan, catalog_version })
+    }
+
+    fn keep(&mut self, text: &Arc<str>, plan: &Arc<Plan>) {
+        self.text_bytes = self.text_bytes.saturating_add(text.len());
+        if self.by_text.len() >= PLANS_MAX || self.text_bytes > PLAN_TEXT_BYTES_MAX {
+            self.by_text.clear();
+            self.text_bytes = text.len();
+        }
+        if text.len() <= PLAN_TEXT_BYTES_MAX {
+            self.by_text.insert(Arc::clone(text), Arc::clone(plan));
+        }
+    }
+
+    fn forget(&mut self) {
+        self.by_text.clear();
+        self.text_bytes = 0;
+    }
+}
+
+/// Asks the policy whether a statement is covered. Used when it is prepared; proves nothing.
+pub(crate) fn check(
+    Scene { gate, who, target }: Scene<'_>,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<(), policy::DenyReason> {
+    let registry = gate.registry();
+    let usage = |grant| gate.usage.of(grant);
+    match registry.standing(&who.identity, who.credential, &target.name, &usage) {
+        Some(standing) => policy::check(facts, &standing, now).map(|_coverage| ()),
+        None => Err(policy::DenyReason::StandingMismatch),
+    }
+}
+
+/// Decides one command and counts it against the limits of the grants that cover it.
+pub(crate) fn decide(
+    Scene { gate, who, target }: Scene<'_>,
+    command: Command,
+    now: Timestamp,
+) -> Result<Allowed, Box<DeniedCommand>> {
+    let registry = gate.registry();
+    let usage = |grant| gate.usage.of(grant);
+    let Some(standing) = registry.standing(&who.identity, who.credential, &target.name, &usage)
+    else {
+        let reason = policy::DenyReason::StandingMismatch;
+        return Err(Box::new((denied(command, reason.code(), registry.size()), reason)));
+    };
+    match policy::decide(command, &standing, now) {
+        Decision::Deny(denied, reason) => Err(Box::new((denied, reason))),
+        Decision::Allow(allowed) => {
+            if gate.usage.try_command(allowed.grants(), limits(&registry)) {
+                return Ok(allowed);
+            }
+            // Another session took the last command between the decision and the count.
+            let command = allowed.into_command();
+            let reason = command.facts.touches.first().map_or(
+                policy::DenyReason::StandingMismatch,
+                |touch| policy::DenyReason::LimitReached {
+                    relation: touch.relation.clone(),
+                    action: touch.action,
+                },
+            );
+            Err(Box::new((denied(command, reason.code(), registry.size()), reason)))
+        }
+    }
+}
+
+/// The limits of a grant; a grant that is not in the inventory allows nothing.
+pub(crate) fn limits(registry: &Registry) -> impl Fn(GrantId) -> Limits + '_ {
+    |id| {
+        registry
+            .grant(id)
+            .map_or(Limits { commands: Some(0), rows: Some(0) }, |entry| entry.grant.limits)
+    }
+}
+
+fn denied(command: Command, code: &str, control_size: u64) -> Denied {
+    Denied {
+        id: command.id,
+        identity: command.identity,
+        target: command.target,
+        text: command.text,
+        touches: command.facts.touches.clone(),
+        reason: code.to_owned(),
+        control_size,
+    }
+}
+
+/// The columns that the identity's grants on the target cover now: it expands `*` and decides
+/// nothing.
+fn granted(
+    registry: &Registry,
+    identity: &IdentityName,
+    target: &TargetName,
+    now: Timestamp,
+) -> GrantedColumns {
+    let mut granted: GrantedColumns = BTreeMap::new();
+    for entry in registry.live_grants(identity, target, now).flat_map(|live| &live.grant.scope) {
+        for action in &entry.actions {
+            let columns: &mut BTreeSet<String> =
+                granted.entry((entry.relation.clone(), *action)).or_default();
+            columns.extend(entry.columns.iter().cloned());
+        }
+    }
+    granted
+}

@@ -1,0 +1,439 @@
+//! client ─▶ judge ─▶ record ─▶ target: what a client asks, on its way to the target.
+//!
+//! **Invariant:** the bytes that start a command leave through [`Session::forward`] only, and it
+//! takes a [`Permit`]: there is no way to forward a command that is not on record.
+//!
+//! **Invariant:** a denied command leaves the transaction exactly as a server-side error would. If
+//! the target has anything to undo, it is sent a text that cannot be parsed, so it fails the
+//! transaction itself; the client reads the denial in the place of that error.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use journal::{JournalError, PendingPermit, Permit};
+use model::{Command, CommandRef, Parameter, Protocol};
+use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse, Query};
+use pgwire::pipeline::{Expected, Pushed};
+use pgwire::{Format, Named, TransactionStatus};
+use policy::{Allowed, Denied};
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::denial::Denial;
+use crate::judge::{self, NoPlan, Planned, Scene};
+use crate::prepared::{Portal, Prepared, Statement};
+use crate::reply::{Reply, Running};
+use crate::session::{Ending, Session};
+use crate::wire::{self, Refused};
+
+/// A text that no PostgreSQL parses. It stands in the target's log in the place of a denied one.
+const UNPARSABLE: &str = "DENIED BY COUNTERSIGN";
+/// Name under which it is prepared, so that its failure drops no statement of the client.
+const UNPARSABLE_NAME: &str = "countersign_denied";
+
+/// What stands in the record in the place of a text that is too large for it.
+const TOO_LARGE: &str = "(a command too large to be recorded)";
+
+/// A message on its way to the target.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// One that starts nothing: Parse of an allowed statement, Bind, Describe, Close, Flush, Sync.
+    Plain(Bytes, Option<(Expected, Reply)>),
+    /// One that starts a command, once its intent is durable.
+    Command(Box<Starting>),
+}
+
+/// A command on its way to the target, with the Execute that starts it if it came in a batch.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    pending: PendingPermit,
+    planned: Planned,
+    execute: Option<Execute>,
+}
+
+impl Session {
+    /// Deals with every message that has arrived, up to the end of a batch.
+    pub(crate) async fn take_requests(&mut self) -> Result<(), Ending> {
+        while !self.batch.waiting {
+            let message = self.client.decoder.poll_message().map_err(Ending::Client)?;
+            let Some(message) = message else { break };
+            self.take_request(message).await?;
+        }
+        self.flush_outgoing().await
+    }
+
+    async fn take_request(&mut self, message: FrontendMessage) -> Result<(), Ending> {
+        match message {
+            FrontendMessage::Terminate(_) => Err(Ending::Terminated),
+            FrontendMessage::Sync(message) => {
+                self.take_sync(message.into_bytes());
+                Ok(())
+            }
+            _ if self.batch.skipping => Ok(()),
+            FrontendMessage::Query(query) => self.take_query(query).await,
+            FrontendMessage::Parse(parse) => self.take_parse(parse).await,
+            FrontendMessage::Bind(bind) => self.take_bind(&bind),
+            FrontendMessage::Describe(describe) => self.take_describe(describe),
+            FrontendMessage::Execute(execute) => self.take_execute(execute).await,
+            FrontendMessage::Close(close) => {
+                self.take_close(close);
+                Ok(())
+            }
+            FrontendMessage::Flush(message) => {
+                self.send(message.into_bytes(), None);
+                Ok(())
+            }
+            FrontendMessage::FunctionCall(_) => self.take_function_call().await,
+            // Outside of COPY, which is denied, PostgreSQL drops these too.
+            FrontendMessage::CopyData(_)
+            | FrontendMessage::CopyDone(_)
+            | FrontendMessage::CopyFail(_) => Ok(()),
+            FrontendMessage::Password(_) => {
+                Err(Ending::ClientRefused("a password message after authentication"))
+            }
+        }
+    }
+
+    async fn take_query(&mut self, query: Query) -> Result<(), Ending> {
+        if self.batch.forwarded {
+            return Err(Ending::ClientRefused("a Query inside a batch that has no Sync yet"));
+        }
+        let planned = match self.plan(&query.text).await? {
+            Ok(planned) => planned,
+            Err(denial) => return self.deny_query(&query.text, denial).await,
+        };
+        let command = self.command(&planned, Protocol::Simple, Vec::new());
+        match judge::decide(self.scene(), command, clock::now()) {
+            Ok(allowed) => {
+                let Some(pending) = self.intend(allowed).await? else {
+                    return self.deny_query(TOO_LARGE, Denial::too_large()).await;
+                };
+                self.prepared.drop_unnamed();
+                self.batch.forwarded = true;
+                self.batch.waiting = true;
+                self.outgoing.push(Outgoing::Command(Box::new(Starting {
+                    pending,
+                    planned,
+                    execute: None,
+                })));
+                Ok(())
+            }
+            Err(refused) => {
+                let (denied, reason) = *refused;
+                self.record_denial(denied).await?;
+                self.refuse_query(&Denial::from(reason))
+            }
+        }
+    }
+
+    async fn take_parse(&mut self, parse: Parse) -> Result<(), Ending> {
+        if let Err(problem) = self.prepared.may_parse(&parse.name, &self.gate.limits) {
+            return self.fail_batch(&problem);
+        }
+        let planned = match self.plan(&parse.text).await? {
+            Ok(planned) => planned,
+            Err(denial) => return self.deny_in_batch(&parse.text, denial).await,
+        };
+        let types_are_allowed = self.target.catalog().is_some_and(|catalog| {
+            parse.parameter_types.iter().all(|oid| sql::parameter_type_allowed(&catalog, *oid))
+        });
+        if !types_are_allowed {
+            let denial =
+                Denial::not_supported("parameter_type", "this type of parameter is not supported");
+            return self.deny_in_batch(&parse.text, denial).await;
+        }
+        // Asked here too, so that Describe shows nothing of what is not granted.
+        let now = clock::now();
+        if let Err(reason) = judge::check(self.scene(), &planned.plan.facts, now) {
+            return self.deny_in_batch(&parse.text, Denial::from(reason)).await;
+        }
+        let forward = wire::parse(&parse.name, &planned.plan.forward, &parse.parameter_types)?;
+        let statement = Statement { planned };
+        let undo = self.prepared.parse(&parse.name, statement);
+        self.send(forward, Some((Expected::Parse, Reply::Parse(undo))));
+        Ok(())
+    }
+
+    fn take_bind(&mut self, bind: &Bind) -> Result<(), Ending> {
+        let statement = match self.prepared.may_bind(bind, &self.gate.limits) {
+            Ok(statement) => statement,
+            Err(problem) => {
+                return self.fail_batch(&problem);
+            }
+        };
+        let parameters = parameters(bind);
+        let columns = statement.planned.plan.outputs.len();
+        if bind.result_formats.len() > 1 && bind.result_formats.len() != columns {
+            return self.fail_batch(&Refused::new(
+                "08P01",
+                "bind message has the wrong number of result formats",
+            ));
+        }
+        let plan = Arc::clone(&statement.planned.plan);
+        let undo = self.prepared.bind(&bind.portal, Portal { statement, parameters });
+        self.send(bind.raw.bytes().clone(), Some((Expected::Bind, Reply::Bind(undo))));
+        // The gateway's own question: the columns that this portal will return are compared with
+        // the plan before the first row can pass, whether or not the client asks for them.
+        let ask = wire::describe(Named::Portal, &bind.portal)?;
+        self.send(ask, Some((Expected::DescribePortal, Reply::Check(plan))));
+        Ok(())
+    }
+
+    fn take_describe(&mut self, describe: Describe) -> Result<(), Ending> {
+        let plan = match describe.named {
+            Named::Statement => self
+                .prepared
+                .statement(&describe.name)
+                .map(|statement| Arc::clone(&statement.planned.plan)),
+            Named::Portal => self
+                .prepared
+                .portal(&describe.name)
+                .map(|portal| Arc::clone(&portal.statement.planned.plan)),
+        };
+        let Some(plan) = plan else {
+            return self.fail_batch(&Prepared::unknown(describe.named, &describe.name));
+        };
+        let expected = match describe.named {
+            Named::Statement => Expected::DescribeStatement,
+            Named::Portal => Expected::DescribePortal,
+        };
+        self.send(describe.raw.into_bytes(), Some((expected, Reply::Describe(plan))));
+        Ok(())
+    }
+
+    async fn take_execute(&mut self, execute: Execute) -> Result<(), Ending> {
+        let Some(portal) = self.prepared.portal(&execute.portal) else {
+            return self.fail_batch(&Prepared::unknown(Named::Portal, &execute.portal));
+        };
+        let old = &portal.statement.planned;
+        let planned = match self.plan(&old.text).await? {
+            Ok(planned) => planned,
+            Err(denial) => return self.deny_in_batch(&old.text, denial).await,
+        };
+        if planned.plan.forward != old.plan.forward {
+            return self.deny_in_batch(&old.text, Denial::statement_changed()).await;
+        }
+        let command = self.command(&planned, Protocol::Extended, portal.parameters.clone());
+        match judge::decide(self.scene(), command, clock::now()) {
+            Ok(allowed) => {
+                let Some(pending) = self.intend(allowed).await? else {
+                    return self.deny_in_batch(TOO_LARGE, Denial::too_large()).await;
+                };
+                self.batch.forwarded = true;
+                self.outgoing.push(Outgoing::Command(Box::new(Starting {
+                    pending,
+                    planned,
+                    execute: Some(execute),
+                })));
+                Ok(())
+            }
+            Err(refused) => {
+                let (denied, reason) = *refused;
+                self.record_denial(denied).await?;
+                self.fail_batch(&Denial::from(reason).error)
+            }
+        }
+    }
+
+    fn take_close(&mut self, close: Close) {
+        let undo = self.prepared.close(close.named, &close.name);
+        self.send(close.raw.into_bytes(), Some((Expected::Close, Reply::Close(undo))));
+    }
+
+    fn take_sync(&mut self, raw: Bytes) {
+        if self.batch.skipping && !self.batch.forwarded {
+            self.batch.skipping = false;
+            self.answer_client(wire::ready_for_query(self.status));
+        } else {
+            self.send(raw, Some((Expected::Sync, Reply::Ready)));
+            self.batch.waiting = true;
+        }
+    }
+
+    /// Denies a fast-path call. It is its own batch, like Query.
+    async fn take_function_call(&mut self) -> Result<(), Ending> {
+        if self.batch.forwarded {
+            return Err(Ending::ClientRefused(
+                "a FunctionCall inside a batch that has no Sync yet",
+            ));
+        }
+        let denial =
+            Denial::not_supported("function_call", "the function call protocol is not supported");
+        self.deny_query("", denial).await
+    }
+
+    /// Analyses a text. The inner error is the client's, the outer one ends the session.
+    async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
+        let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
+        match self.plans.plan(scene, &self.settings, text).await {
+            Ok(planned) => Ok(Ok(planned)),
+            Err(NoPlan::Refused(refusal)) => Ok(Err(Denial::from(refusal))),
+            Err(NoPlan::NoCatalog) => Ok(Err(Denial::no_catalog())),
+            Err(NoPlan::Parser(stopped)) => Err(stopped.into()),
+        }
+    }
+
+    fn command(
+        &mut self,
+        planned: &Planned,
+        protocol: Protocol,
+        parameters: Vec<Parameter>,
+    ) -> Command {
+        Command {
+            id: CommandRef { session: self.who.session, sequence: self.next_sequence() },
+            identity: self.who.identity.clone(),
+            target: self.target.name.clone(),
+            protocol,
+            text: Arc::clone(&planned.text),
+            forwarded: Arc::clone(&planned.plan.forward),
+            parameters,
+            facts: Arc::clone(&planned.plan.facts),
+            catalog_version: planned.catalog_version,
+        }
+    }
+
+    /// Puts the intent on its way to the disk; nothing if it cannot be recorded whole.
+    async fn intend(&mut self, allowed: Allowed) -> Result<Option<PendingPermit>, Ending> {
+        match self.gate.journal.intend(clock::now(), allowed).await {
+            Ok(pending) => Ok(Some(pending)),
+            Err(JournalError::Entry(_)) => {
+                // The denial that follows takes the command's number: numbers have no gaps.
+                self.sequence = self.sequence.saturating_sub(1);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
+        let denied = self.denied(text, &denial);
+        self.record_denial(denied).await?;
+        self.refuse_query(&denial)
+    }
+
+    async fn deny_in_batch(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
+        let denied = self.denied(text, &denial);
+        self.record_denial(denied).await?;
+        self.fail_batch(&denial.error)
+    }
+
+    fn denied(&mut self, text: &str, denial: &Denial) -> Denied {
+        Denied {
+            id: CommandRef { session: self.who.session, sequence: self.next_sequence() },
+            identity: self.who.identity.clone(),
+            target: self.target.name.clone(),
+            text: text.into(),
+            touches: Vec::new(),
+            reason: denial.reason.clone(),
+            control_size: self.gate.registry().size(),
+        }
+    }
+
+    async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
+        self.entry.counters.denied.fetch_add(1, Ordering::Relaxed);
+        Ok(self.gate.journal.record_denied(clock::now(), denied).await?)
+    }
+
+    /// Answers a denied Query.
+    fn refuse_query(&mut self, denial: &Denial) -> Result<(), Ending> {
+        let error = denial.error.error();
+        if self.status == TransactionStatus::Open {
+            self.send(wire::query(UNPARSABLE)?, Some((Expected::Query, Reply::Unparsable(error))));
+            self.batch.waiting = true;
+        } else {
+            self.answer_client(error);
+            self.answer_client(wire::ready_for_query(self.status));
+        }
+        Ok(())
+    }
+
+    /// Fails the batch up to its Sync.
+    fn fail_batch(&mut self, error: &Refused) -> Result<(), Ending> {
+        let error = error.error();
+        self.batch.skipping = true;
+        if self.batch.forwarded || self.status == TransactionStatus::Open {
+            let parse = wire::parse(UNPARSABLE_NAME, UNPARSABLE, &[])?;
+            self.send(parse, Some((Expected::Parse, Reply::Unparsable(error))));
+        } else {
+            self.answer_client(error);
+        }
+        Ok(())
+    }
+
+    /// Puts a message that starts nothing behind those on their way.
+    fn send(&mut self, bytes: Bytes, reply: Option<(Expected, Reply)>) {
+        self.batch.forwarded = true;
+        self.outgoing.push(Outgoing::Plain(bytes, reply));
+    }
+
+    /// Waits for the records of the commands on their way, one flush to disk for all, and sends.
+    async fn flush_outgoing(&mut self) -> Result<(), Ending> {
+        for outgoing in std::mem::take(&mut self.outgoing) {
+            match outgoing {
+                Outgoing::Plain(bytes, reply) => {
+                    if let Some((expected, reply)) = reply {
+                        self.expect(expected, reply)?;
+                    }
+                    self.server.outbox.push(bytes);
+                }
+                Outgoing::Command(starting) => {
+                    let permit = starting.pending.durable().await?;
+                    self.forward(permit, starting.planned, starting.execute)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the bytes that start a command. The permit goes with it and is spent on its outcome.
+    fn forward(
+        &mut self,
+        permit: Permit,
+        planned: Planned,
+        execute: Option<Execute>,
+    ) -> Result<(), Ending> {
+        let (bytes, expected) = match execute {
+            // The bytes are made from the judged command that the permit owns.
+            None => (wire::query(&permit.command().forwarded)?, Expected::Query),
+            // The portal's columns were asked for, and are compared, right after its Bind.
+            Some(execute) => (execute.raw.into_bytes(), Expected::Execute),
+        };
+        for grant in permit.allowed().grants() {
+            self.transaction_grants.insert(grant.id, permit.allowed().until());
+        }
+        self.commands_running = self.commands_running.saturating_add(1);
+        self.running_since.get_or_insert_with(Instant::now);
+        let running = Running::new(permit, planned.plan, expected == Expected::Execute);
+        self.expect(expected, Reply::Command(running))?;
+        self.server.outbox.push(bytes);
+        Ok(())
+    }
+}
+
+impl Session {
+    fn scene(&self) -> Scene<'_> {
+        Scene { gate: &self.gate, who: &self.who, target: &self.target }
+    }
+
+    /// Notes what answer the target owes. The queue skips nothing here: after an error the session
+    /// itself drops what the client sends before Sync.
+    fn expect(&mut self, expected: Expected, reply: Reply) -> Result<(), Ending> {
+        match self.replies.push(expected, reply).map_err(Ending::Client)? {
+            Pushed::Waiting => Ok(()),
+            Pushed::Skipped(_) => Err(Ending::ClientRefused("a message behind a failed batch")),
+        }
+    }
+}
+
+fn parameters(bind: &Bind) -> Vec<Parameter> {
+    bind.parameters
+        .iter()
+        .enumerate()
+        .map(|(index, value)| match (value, bind.parameter_format(index)) {
+            (None, _) => Parameter::Null,
+            (Some(value), Format::Text) => Parameter::Text(value.to_vec()),
+            (Some(value), Format::Binary) => Parameter::Binary(value.to_vec()),
+        })
+        .collect()
+}

@@ -1,0 +1,305 @@
+//! One identity on one target: the loop that moves bytes and time.
+//!
+//! ```text
+//!            client bytes            judged, recorded           target bytes
+//!  client ──────────────▶ requests ──────────────────▶ target ──────────────▶ answers ──▶ client
+//!               ▲            │  waits for ReadyForQuery   ▲                      │
+//!               └────────────┘  after Query and Sync      └──── cancel, cut ◀────┘
+//! ```
+//!
+//! One task owns everything of a session; there is no lock in it and nothing is shared but the
+//! gate. Commands of one batch (up to Sync) are pipelined; the next batch waits for the end of the
+//! last one, so that the state of the transaction is always known when a command is judged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use journal::JournalError;
+use ledger::Payload;
+use model::{AccessEvent, AccessRecord, GrantId, SessionEnd, Timestamp};
+use pgwire::pipeline::ReplyQueue;
+use pgwire::{BackendDecoder, FrontendDecoder, ProtocolError, TransactionStatus, WriteError};
+use sql::ClientSettings;
+use tokio::io::{AsyncReadExt as _, ReadHalf, WriteHalf};
+use tokio::time::Instant;
+
+use crate::answers::Hold;
+use crate::authority::{Cut, Watch};
+use crate::cancel::Registration;
+use crate::clock;
+use crate::directory;
+use crate::gate::Gate;
+use crate::identified::Who;
+use crate::judge::Plans;
+use crate::outbox::Outbox;
+use crate::parser::ParserStopped;
+use crate::prepared::Prepared;
+use crate::reply::Reply;
+use crate::requests::Outgoing;
+use crate::stream::Stream;
+use crate::target::{Target, TargetLink};
+use crate::wire::Refused;
+
+/// Bytes read from a socket at a time.
+const READ_BYTES: usize = 16 * 1024;
+/// Bytes of a client that are kept while its batch waits for the target. More stay in the socket.
+const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// One side of a session.
+#[derive(Debug)]
+pub(crate) struct Side<D> {
+    pub(crate) reader: ReadHalf<Stream>,
+    pub(crate) writer: WriteHalf<Stream>,
+    pub(crate) decoder: D,
+    pub(crate) outbox: Outbox,
+}
+
+impl<D> Side<D> {
+    pub(crate) fn new(stream: Stream, decoder: D) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        Self { reader, writer, decoder, outbox: Outbox::default() }
+    }
+}
+
+/// Where the batch of messages up to the next Sync stands.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Something of it went to the target, so the target must see its Sync.
+    pub(crate) forwarded: bool,
+    /// It failed: everything up to Sync is dropped.
+    pub(crate) skipping: bool,
+    /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
+    pub(crate) waiting: bool,
+}
+
+/// One identity on one target over one client connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) who: Who,
+    pub(crate) target: Arc<Target>,
+    pub(crate) client: Side<FrontendDecoder>,
+    pub(crate) server: Side<BackendDecoder>,
+    pub(crate) link: TargetLink,
+    pub(crate) watch: Watch,
+    pub(crate) cancel: Registration,
+    pub(crate) entry: directory::Entry,
+    pub(crate) settings: ClientSettings,
+    pub(crate) status: TransactionStatus,
+    pub(crate) batch: Batch,
+    pub(crate) prepared: Prepared,
+    pub(crate) plans: Plans,
+    pub(crate) replies: ReplyQueue<Reply>,
+    /// Messages for the target, in order, some of which wait for their record.
+    pub(crate) outgoing: Vec<Outgoing>,
+    /// Messages for the client, in order, some of which wait for their record.
+    pub(crate) holds: Vec<Hold>,
+    /// The last command's number.
+    pub(crate) sequence: u64,
+    /// Set while the running command is being ended.
+    pub(crate) cut: Option<Cut>,
+    /// The grants used in the open transaction, with their ends.
+    pub(crate) transaction_grants: BTreeMap<GrantId, Timestamp>,
+    /// Bytes of a row that the client has begun to read and has not got.
+    pub(crate) row_bytes_owed: usize,
+    /// Commands that the target was given and has not answered.
+    pub(crate) commands_running: u32,
+    /// Since when the target works on the command that it works on.
+    pub(crate) running_since: Option<Instant>,
+    pub(crate) last_activity: Instant,
+    /// Since when the client has not taken what waits for it.
+    pub(crate) client_stalled_since: Option<Instant>,
+}
+
+/// Why a session cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ending {
+    /// The client said goodbye.
+    #[error("the client closed the session")]
+    Terminated,
+    /// The client's connection broke.
+    #[error("the client's connection was lost")]
+    ClientLost,
+    /// The target's connection broke.
+    #[error("the connection to the target was lost")]
+    TargetLost,
+    /// The client broke the protocol.
+    #[error("protocol violation: {0}")]
+    Client(ProtocolError),
+    /// The client did something that the protocol allows and the gateway does not.
+    #[error("{0}")]
+    ClientRefused(&'static str),
+    /// The target broke the protocol.
+    #[error("the target broke the protocol: {0}")]
+    Target(ProtocolError),
+    /// The target's answer is not what the judged statement must give.
+    #[error("the target's answer is not as planned ({0}); its catalog may have changed: reconnect")]
+    Plan(&'static str),
+    /// Nothing can be recorded, so nothing may run.
+    #[error("the audit record cannot be written, so no command may run: {0}")]
+    Journal(#[from] JournalError),
+    /// Nothing can be analysed, so nothing may run.
+    #[error(transparent)]
+    Parser(#[from] ParserStopped),
+    /// A message cannot be written.
+    #[error("a message cannot be written: {0}")]
+    Write(#[from] WriteError),
+    /// Identity, credential or grant ended.
+    #[error("{0}")]
+    Authority(&'static str),
+    /// A time limit was reached.
+    #[error("{0}")]
+    TimedOut(&'static str),
+    /// The gateway stops.
+    #[error("the gateway is shutting down")]
+    GatewayStopped,
+}
+
+/// What woke the loop.
+enum Event {
+    Stop,
+    Authority,
+    Deadline,
+    CancelAsked,
+    ClientWritten(std::io::Result<()>),
+    TargetWritten(std::io::Result<()>),
+    FromTarget(std::io::Result<usize>),
+    FromClient(std::io::Result<usize>),
+}
+
+impl Session {
+    /// Carries the session to its end and records that end.
+    pub(crate) async fn run(mut self) {
+        let ending = match self.check_authority() {
+            Err(ending) => ending,
+            Ok(()) => loop {
+                if let Err(ending) = self.step().await {
+                    break ending;
+                }
+            },
+        };
+        tracing::info!(session = %self.who.session, reason = %ending, "session ends");
+        let end = ending.recorded_as();
+        self.wind_down(&ending).await;
+        let event = AccessEvent::SessionClosed {
+            session: self.who.session,
+            commands: self.sequence,
+            reason: end,
+        };
+        let record = AccessRecord { at: clock::now(), event };
+        if let Err(error) = self.gate.journal.record(record, Payload::new()).await {
+            tracing::error!(session = %self.who.session, %error, "the session's end is not on record");
+        }
+    }
+
+    /// Waits for the next event and deals with it.
+    async fn step(&mut self) -> Result<(), Ending> {
+        let deadline = self.next_deadline();
+        let reads_client = !self.server.outbox.is_full()
+            && (!self.batch.waiting || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
+        let reads_target = !self.client.outbox.is_full();
+        let event = tokio::select! {
+            biased;
+            () = self.gate.stopping() => Event::Stop,
+            () = self.watch.changed() => Event::Authority,
+            () = tokio::time::sleep_until(deadline) => Event::Deadline,
+            () = self.cancel.wake.notified() => Event::CancelAsked,
+            result = self.client.outbox.write_some(&mut self.client.writer),
+                if !self.client.outbox.is_empty() => Event::ClientWritten(result),
+            result = self.server.outbox.write_some(&mut self.server.writer),
+                if !self.server.outbox.is_empty() => Event::TargetWritten(result),
+            result = read(&mut self.server.reader, self.server.decoder.inbox()),
+                if reads_target => Event::FromTarget(result),
+            result = read(&mut self.client.reader, self.client.decoder.inbox()),
+                if reads_client => Event::FromClient(result),
+        };
+        self.handle(event).await
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), Ending> {
+        match event {
+            Event::Stop => Err(Ending::GatewayStopped),
+            Event::Authority => self.check_authority(),
+            Event::Deadline => self.handle_deadline(),
+            Event::CancelAsked => self.pass_on_cancel().await,
+            Event::ClientWritten(result) => {
+                self.client_stalled_since = (!self.client.outbox.is_empty()).then(Instant::now);
+                result.map_err(|_broken| Ending::ClientLost)
+            }
+            Event::TargetWritten(result) => result.map_err(|_broken| Ending::TargetLost),
+            Event::FromTarget(Ok(1..)) => {
+                self.last_activity = Instant::now();
+                self.take_answers().await?;
+                // The client may have sent the next batch while this one was answered.
+                self.take_requests().await
+            }
+            Event::FromTarget(Ok(0) | Err(_)) => Err(Ending::TargetLost),
+            Event::FromClient(Ok(1..)) => {
+                self.last_activity = Instant::now();
+                self.take_requests().await
+            }
+            Event::FromClient(Ok(0) | Err(_)) => Err(Ending::ClientLost),
+        }
+    }
+
+    /// Puts bytes for the client behind everything that waits for it.
+    pub(crate) fn answer_client(&mut self, bytes: Bytes) {
+        if self.client_stalled_since.is_none() {
+            self.client_stalled_since = Some(Instant::now());
+        }
+        self.client.outbox.push(bytes);
+    }
+
+    /// Numbers the next command.
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.sequence = self.sequence.saturating_add(1);
+        self.entry.counters.commands.store(self.sequence, Ordering::Relaxed);
+        self.sequence
+    }
+}
+
+/// Reads once into a decoder's buffer. Safe to drop: what was read is in the buffer.
+pub(crate) async fn read(
+    reader: &mut ReadHalf<Stream>,
+    inbox: &mut bytes::BytesMut,
+) -> std::io::Result<usize> {
+    inbox.reserve(READ_BYTES);
+    reader.read_buf(inbox).await
+}
+
+impl Ending {
+    fn recorded_as(&self) -> SessionEnd {
+        match self {
+            Self::Terminated => SessionEnd::Terminated,
+            Self::ClientLost => SessionEnd::ClientLost,
+            Self::TargetLost | Self::Target(_) => SessionEnd::TargetLost,
+            Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
+            Self::Plan(_) => SessionEnd::PlanViolation,
+            Self::Authority(_) => SessionEnd::AuthorityEnded,
+            Self::TimedOut(_) => SessionEnd::TimedOut,
+            Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
+                SessionEnd::GatewayStopped
+            }
+        }
+    }
+
+    /// The last message to the client, if it can still read one.
+    pub(crate) fn client_message(&self) -> Option<Refused> {
+        let (sqlstate, message) = match self {
+            Self::Terminated | Self::ClientLost => return None,
+            Self::TargetLost | Self::Target(_) => ("08006", Self::TargetLost.to_string()),
+            Self::Client(error) => (error.sqlstate(), self.to_string()),
+            Self::ClientRefused(_) => ("08P01", self.to_string()),
+            Self::Journal(_) => ("58030", RECORD_FAILED.to_owned()),
+            Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
+            Self::TimedOut(_) => ("57P05", self.to_string()),
+            Self::Authority(_) | Self::GatewayStopped => ("57P01", self.to_string()),
+        };
+        Some(Refused::new(sqlstate, message))
+    }
+}
+
+const RECORD_FAILED: &str =
+    "the audit record cannot be written, so no command may run: tell the gateway's operator";

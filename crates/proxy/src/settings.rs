@@ -1,0 +1,149 @@
+//! What the data path is told when it starts. Parsed and checked by the binary; nothing here is
+//! read from a file or from the environment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{MaskDeclaration, TargetName};
+
+/// A password of a target. Never printed.
+#[derive(Clone)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Takes a secret.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Shows it to the code that must send it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where a target listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetAddress {
+    /// A host name or address, and a port.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// The directory of a Unix socket, and the port that is part of its name.
+    Unix {
+        /// Directory.
+        directory: PathBuf,
+        /// Port.
+        port: u16,
+    },
+}
+
+impl fmt::Display for TargetAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix { directory, port } => {
+                write!(f, "{}", directory.join(format!(".s.PGSQL.{port}")).display())
+            }
+        }
+    }
+}
+
+/// Whether the connection to a target is encrypted.
+#[derive(Clone, Debug)]
+pub enum TargetTls {
+    /// It is not: for a Unix socket or the loopback interface.
+    Disabled,
+    /// TLS with a certificate that chains to a known authority and names the host.
+    VerifyFull(Arc<rustls::ClientConfig>),
+}
+
+/// One guarded PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    /// The name that clients give as their database.
+    pub name: TargetName,
+    /// Where it listens.
+    pub address: TargetAddress,
+    /// The database there.
+    pub database: String,
+    /// The account with which the gateway logs in.
+    pub user: String,
+    /// Its password, if it has one.
+    pub password: Option<Secret>,
+    /// Whether md5 and cleartext authentication may be answered.
+    pub allow_weak_password: bool,
+    /// Encryption.
+    pub tls: TargetTls,
+    /// Columns to hide.
+    pub masks: Vec<MaskDeclaration>,
+}
+
+/// Everything the data path needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where clients connect. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Encryption of client connections; without it, clients speak in the clear.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What is guarded.
+    pub targets: Vec<TargetSettings>,
+    /// Key of the `hash` mask.
+    pub mask_key: [u8; 32],
+    /// Bounds on everything that could grow.
+    pub limits: Limits,
+}
+
+/// Bounds on everything that could grow or last. Each has a test that reaches it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Client connections at one time; the next one is told so and closed.
+    pub clients_max: usize,
+    /// From connect to the end of authentication.
+    pub handshake_timeout: Duration,
+    /// One command on the target; also set there as `statement_timeout`.
+    pub command_timeout: Duration,
+    /// A session on which nothing happens.
+    pub idle_timeout: Duration,
+    /// A client that does not read what it asked for.
+    pub stalled_client_timeout: Duration,
+    /// Connecting to a target and logging in.
+    pub target_connect_timeout: Duration,
+    /// Between two looks at a target's catalog for changes.
+    pub catalog_poll_interval: Duration,
+    /// One message of a client.
+    pub client_message_bytes_max: usize,
+    /// Prepared statements that one session may keep.
+    pub statements_max: usize,
+    /// Portals that one session may keep.
+    pub portals_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients_max: 512,
+            handshake_timeout: Duration::from_secs(10),
+            command_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_hours(1),
+            stalled_client_timeout: Duration::from_mins(1),
+            target_connect_timeout: Duration::from_secs(5),
+            catalog_poll_interval: Duration::from_secs(1),
+            client_message_bytes_max: 1 << 20,
+            statements_max: 1_024,
+            portals_max: 256,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The gateway's own connections to a target.
+//!
+//! **Invariant:** nothing of a client reaches a target's log-in. User, password, settings are the
+//! gateway's; the session's id goes into `application_name`, so that the target's log can be
+//! compared with ours.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use model::TargetName;
+use pgwire::{
+    BackendDecoder, CancelKey, TargetError, TargetEvent, TargetHandshake, TargetLogin,
+    TargetPassword, TlsAnswer, WeakPasswords, write,
+};
+use rustls_pki_types::ServerName;
+use sql::Catalog;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
+
+use crate::settings::{Limits, TargetAddress, TargetSettings, TargetTls};
+use crate::stream::Stream;
+
+/// One guarded database.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: TargetName,
+    pub(crate) settings: TargetSettings,
+    /// Its catalog as last read. Nothing while the target cannot be reached.
+    pub(crate) catalog: ArcSwapOption<Catalog>,
+    /// Woken when an answer disagreed with the catalog: read it again at once.
+    pub(crate) stale: Notify,
+    pub(crate) mask_key: [u8; 32],
+    pub(crate) limits: Limits,
+}
+
+/// A session on a target, logged in and pinned.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) stream: Stream,
+    pub(crate) decoder: BackendDecoder,
+    pub(crate) link: TargetLink,
+    /// What the target reported of its settings.
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+/// How to reach a running session on a target from outside of its connection.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetLink {
+    target: Arc<Target>,
+    key: Option<CancelKey>,
+}
+
+/// Why there is no connection to a target. The text is for the operator, not for a client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The network or the socket.
+    #[error("cannot reach {address}: {source}")]
+    Io {
+        /// Where.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It took too long.
+    #[error("no answer from {0} in time")]
+    TimedOut(String),
+    /// The target does not speak TLS, and the settings ask for it.
+    #[error("{0} does not offer TLS; set tls = \"disable\" only if the path to it is safe")]
+    NoTls(String),
+    /// Not a name that a certificate can carry.
+    #[error("`{0}` cannot be checked against a certificate")]
+    Name(String),
+    /// The log-in failed.
+    #[error(transparent)]
+    Login(#[from] TargetError),
+}
+
+impl Target {
+    /// The catalog as last read.
+    pub(crate) fn catalog(&self) -> Option<Arc<Catalog>> {
+        self.catalog.load_full()
+    }
+
+    /// Logs in. `label` becomes the session's `application_name` on the target.
+    pub(crate) async fn connect(self: &Arc<Self>, label: &str) -> Result<Connected, ConnectError> {
+        let limit = self.limits.target_connect_timeout;
+        match tokio::time::timeout(limit, self.connect_untimed(label)).await {
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(ConnectError::TimedOut(self.settings.address.to_string())),
+        }
+    }
+
+    async fn connect_untimed(self: &Arc<Self>, label: &str) -> Result<Connected, ConnectError> {
+        let mut stream = self.open().await?;
+        let mut handshake = TargetHandshake::new(self.login(label))
+            .map_err(|error| ConnectError::Login(error.into()))?;
+        loop {
+            let output = handshake.take_output();
+            stream.write_all(&output).await.map_err(|source| self.io(source))?;
+            stream.flush().await.map_err(|source| self.io(source))?;
+            while let Some(event) = handshake.poll_event()? {
+                match event {
+                    TargetEvent::Notice(_) => {}
+                    TargetEvent::Ready(session) => {
+                        let link = TargetLink { target: Arc::clone(self), key: session.cancel_key };
+                        let parameters = session.parameters.into_iter().collect();
+                        return Ok(Connected {
+                            stream,
+                            decoder: session.decoder,
+                            link,
+                            parameters,
+                        });
+                    }
+                }
+            }
+            let read =
+                stream.read_buf(handshake.inbox()).await.map_err(|source| self.io(source))?;
+            if read == 0 {
+                return Err(self.io(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    /// Opens a connection, encrypted as the settings say.
+    async fn open(&self) -> Result<Stream, ConnectError> {
+        let address = &self.settings.address;
+        let (tcp, host) = match address {
+            TargetAddress::Unix { .. } => {
+                let socket = UnixStream::connect(address.to_string()).await;
+                return socket.map(Stream::Unix).map_err(|source| self.io(source));
+            }
+            TargetAddress::Tcp { host, port } => {
+                let tcp = TcpStream::connect((host.as_str(), *port)).await;
+                (tcp.map_err(|source| self.io(source))?, host)
+            }
+        };
+        tcp.set_nodelay(true).map_err(|source| self.io(source))?;
+        match &self.settings.tls {
+            TargetTls::Disabled => Ok(Stream::Tcp(tcp)),
+            TargetTls::VerifyFull(config) => self.encrypt(tcp, host, Arc::clone(config)).await,
+        }
+    }
+
+    async fn encrypt(
+        &self,
+        mut tcp: TcpStream,
+        host: &str,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Result<Stream, ConnectError> {
+        let mut request = bytes::BytesMut::new();
+        write::ssl_request(&mut request);
+        tcp.write_all(&request).await.map_err(|source| self.io(source))?;
+        // One byte only: what a server sends behind it in the clear must not be taken as encrypted.
+        let mut answer = [0; 1];
+        tcp.read_exact(&mut answer).await.map_err(|source| self.io(source))?;
+        match pgwire::tls_answer(&answer).map_err(TargetError::from)? {
+            Some(TlsAnswer::Accepted) => {}
+            Some(TlsAnswer::Refused) | None => {
+                return Err(ConnectError::NoTls(self.settings.address.to_string()));
+            }
+        }
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_invalid| ConnectError::Name(host.to_owned()))?;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let tls = connector.connect(name, tcp).await.map_err(|source| self.io(source))?;
+        Ok(Stream::ClientTls(Box::new(tls)))
+    }
+
+    /// The gateway's own `StartupMessage`: everything on which the meaning of a text or the form of
+    /// an answer depends is pinned.
+    fn login(&self, label: &str) -> TargetLogin {
+        let timeout = self.limits.command_timeout.as_millis().to_string();
+        let idle = self.limits.idle_timeout.as_millis().to_string();
+        let mut parameters: Vec<(String, String)> = [
+            ("database", self.settings.database.as_str()),
+            ("application_name", label),
+            ("client_encoding", "UTF8"),
+            ("search_path", "pg_catalog"),
+            ("standard_conforming_strings", "on"),
+            ("DateStyle", "ISO, MDY"),
+            ("bytea_output", "hex"),
+            ("extra_float_digits", "1"),
+            ("row_security", "on"),
+            ("statement_timeout", &timeout),
+            ("idle_in_transaction_session_timeout", &idle),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        let key = mask::hash_key_settings(&self.mask_key);
+        parameters.extend(key.map(|(name, value)| (name.to_owned(), value)));
+        TargetLogin {
+            user: self.settings.user.clone(),
+            parameters,
+            password: self
+                .settings
+                .password
+                .as_ref()
+                .map(|secret| TargetPassword::new(secret.reveal())),
+            weak_passwords: if self.settings.allow_weak_password {
+                WeakPasswords::Allowed
+            } else {
+                WeakPasswords::Refused
+            },
+            nonce: pgwire::ScramNonce::new(crypto::random()),
+        }
+    }
+
+    fn io(&self, source: std::io::Error) -> ConnectError {
+        ConnectError::Io { address: self.settings.address.to_string(), source }
+    }
+}
+
+impl TargetLink {
+    /// Asks the target to cancel what the session runs. Returns at once; a failure is logged, and
+    /// the session's own deadline ends what was not cancelled.
+    pub(crate) fn cancel(&self) {
+        let link = self.clone();
+        tokio::spawn(async move {
+            let limit = link.target.limits.target_connect_timeout;
+            match tokio::time::timeout(limit, link.send_cancel()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a command could not be cancelled"),
+                Err(_elapsed) => tracing::warn!("a command could not be cancelled in time"),
+            }
+        });
+    }
+
+    async fn send_cancel(&self) -> Result<(), ConnectError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let mut stream = self.target.open().await?;
+        let mut request = bytes::BytesMut::new();
+        if write::cancel_request(&mut request, key.pid, &key.key).is_ok() {
+            stream.write_all(&request).await.map_err(|source| self.target.io(source))?;
+            stream.flush().await.map_err(|source| self.target.io(source))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session's backend from outside, when it did not answer a cancel. Returns at once.
+    ///
+    /// A role may end its own sessions (PostgreSQL manual, "Server Signaling Functions").
+    pub(crate) fn terminate(&self) {
+        let link = self.clone();
+        tokio::spawn(async move {
+            let Some(key) = &link.key else { return };
+            let sql = format!("SELECT pg_catalog.pg_terminate_backend({})", key.pid);
+            let limit = link.target.limits.target_connect_timeout;
+            let ended = async {
+                let mut connection =
+                    crate::asker::Asker::connect(&link.target, "countersign end").await?;
+                connection.ask(&sql).await
+            };
+            match tokio::time::timeout(limit, ended).await {
+                Ok(Ok(_rows)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a backend could not be terminated"),
+                Err(_elapsed) => tracing::warn!("a backend could not be terminated in time"),
+            }
+        });
+    }
+}

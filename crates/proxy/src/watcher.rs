@@ -1,0 +1,102 @@
+//! Keeps each target's catalog: reads it at start, looks for changes, and reads it again.
+//!
+//! While the target cannot be reached there is no catalog, and without one no statement is judged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sql::{Catalog, CatalogRows};
+use tokio::sync::watch;
+
+use crate::asker::{AskError, Asker};
+use crate::parser::{ParserStopped, Parsers};
+use crate::target::{Connected, Target};
+
+/// Pause before a target that could not be reached is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+const LABEL: &str = "countersign catalog";
+
+/// Why a catalog could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Parser(#[from] ParserStopped),
+    #[error("{0}")]
+    Catalog(String),
+}
+
+/// Keeps one target's catalog until the gateway stops.
+pub(crate) async fn watch(target: Arc<Target>, parsers: Parsers, mut stop: watch::Receiver<bool>) {
+    let mut version = 0;
+    loop {
+        let result = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            result = keep(&target, &parsers, &mut version) => result,
+        };
+        let Err(error) = result;
+        target.catalog.store(None);
+        tracing::warn!(target = %target.name, %error, "the target's catalog cannot be read; its statements are denied until it can");
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
+        }
+    }
+}
+
+/// Reads the catalog whenever it changed, over one connection, until that fails.
+async fn keep(
+    target: &Arc<Target>,
+    parsers: &Parsers,
+    version: &mut u64,
+) -> Result<std::convert::Infallible, WatchError> {
+    let mut asker = Asker::connect(target, LABEL).await?;
+    let mut known: Option<String> = None;
+    loop {
+        let fingerprint = fingerprint(&mut asker).await?;
+        if known.as_ref() != Some(&fingerprint) {
+            *version = version.saturating_add(1);
+            let catalog = read(&mut asker, target, parsers, *version).await?;
+            tracing::info!(target = %target.name, version = *version, "catalog read");
+            target.catalog.store(Some(Arc::new(catalog)));
+            known = Some(fingerprint);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(target.limits.catalog_poll_interval) => {}
+            () = target.stale.notified() => known = None,
+        }
+    }
+}
+
+async fn fingerprint(asker: &mut Asker<Connected>) -> Result<String, WatchError> {
+    let rows = asker.ask(Catalog::fingerprint_query()).await?;
+    let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+    cell.ok_or_else(|| {
+        WatchError::Catalog("the target gave no fingerprint of its catalog".to_owned())
+    })
+}
+
+pub(crate) async fn read(
+    asker: &mut Asker<Connected>,
+    target: &Target,
+    parsers: &Parsers,
+    version: u64,
+) -> Result<Catalog, WatchError> {
+    let mut rows = CatalogRows::default();
+    // One snapshot for all queries, so that they fit together.
+    asker.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    for (query, text) in sql::catalog_queries() {
+        for row in asker.ask(text).await? {
+            let cells: Vec<Option<&str>> = row.iter().map(Option::as_deref).collect();
+            rows.push(query, &cells).map_err(|error| WatchError::Catalog(error.to_string()))?;
+        }
+    }
+    asker.ask("COMMIT").await?;
+    let masks = target.settings.masks.clone();
+    let built = parsers.run(move || Catalog::build(rows, &masks, version)).await?;
+    built.map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        WatchError::Catalog(lines.join("; "))
+    })
+}
