@@ -219,6 +219,21 @@ fn many_rows_pass_as_one_event() {
 }
 
 #[test]
+fn the_rows_before_a_bad_one_pass_however_the_bytes_are_cut() {
+    let mut out = BytesMut::new();
+    write::data_row(&mut out, &[Some("first")]).unwrap();
+    write::data_row(&mut out, &[Some("second")]).unwrap();
+    let good = out.len();
+    out.extend_from_slice(b"D\0\0\0\x05");
+    let error = ProtocolError::LengthTooSmall { length: 5, least: 6 };
+    for cut in 1..=out.len() {
+        let pieces: Vec<&[u8]> = out.chunks(cut).collect();
+        let seen = backend_events(&pieces);
+        assert_eq!((seen.rows, &seen.row_bytes[..], seen.error), (2, &out[..good], Some(error)));
+    }
+}
+
+#[test]
 fn a_targets_message_is_refused_by_its_announced_length_before_it_arrives() {
     let row = BACKEND_ROW_BYTES_MAX;
     let limit = BACKEND_MESSAGE_BYTES_MAX;
