@@ -33,6 +33,7 @@ mod report;
 mod rows;
 mod rules;
 mod source;
+mod table;
 mod usage;
 mod verify;
 

@@ -4,58 +4,14 @@
 //! spreadsheet. Several values in one cell are separated by spaces; a name that is not plain stands
 //! in double quotes, as PostgreSQL would write it.
 
-use std::fmt::Display;
-
 use crate::checks::Scope;
-use crate::escape::csv_cell;
 use crate::history::{Ending, History, Intended};
 use crate::report::Report;
-
-/// A table being written.
-struct Table(String);
-
-impl Table {
-    fn new(columns: &[&str]) -> Self {
-        let mut table = Self(String::new());
-        table.line(columns.iter());
-        table
-    }
-
-    fn line<T: Display>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let cells: Vec<String> =
-            cells.into_iter().map(|cell| csv_cell(&cell.to_string())).collect();
-        self.0.push_str(&cells.join(","));
-        self.0.push_str("\r\n");
-    }
-
-    fn into_bytes(self) -> Vec<u8> {
-        self.0.into_bytes()
-    }
-}
+use crate::table::{Table, joined, or_empty, quoted};
 
 /// The cells of a line, whatever their types.
 macro_rules! cells {
     ($($cell:expr),* $(,)?) => { [$(String::from($cell.to_string())),*] };
-}
-
-/// Nothing as an empty cell.
-fn or_empty<T: Display>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-fn joined<T: Display>(values: impl IntoIterator<Item = T>) -> String {
-    let values: Vec<String> = values.into_iter().map(|value| quoted(&value.to_string())).collect();
-    values.join(" ")
-}
-
-/// A name, in double quotes unless it is plain.
-fn quoted(name: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '-');
-    if !name.is_empty() && name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
 }
 
 /// Makes each CSV file by its name.

@@ -1,6 +1,5 @@
 //! Two small ledgers, made by hand and signed with a test key, that tests may spoil before signing.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crypto::sign::SigningKey;
@@ -8,10 +7,14 @@ use evidence::{Filters, Input, Window};
 use ledger::{Checkpoint, Tree, VKey, leaf_hash};
 use model::{
     AccessEvent, AccessRecord, Action, Commitment, ControlEvent, ControlRecord, CredentialId,
-    Facts, FinishedResult, Grant, GrantId, GrantRef, IdentityKind, LedgerHead, Limits, Mask,
-    MaskDeclaration, MaskedColumn, Protocol, Redaction, RelationName, ScopeEntry, ScramVerifier,
-    SessionEnd, SessionId, StatementKind, Timestamp, Touch,
+    Facts, FinishedResult, GrantId, GrantRef, IdentityKind, LedgerHead, Mask, MaskDeclaration,
+    Protocol, Redaction, ScramVerifier, SessionEnd, SessionId, StatementKind, Timestamp,
 };
+
+mod parts;
+
+pub(crate) use parts::{grants, lookup, touch};
+use parts::{total, update};
 
 /// 2026-11-23T08:00:00Z.
 const START_S: u64 = 1_795_420_800;
@@ -169,60 +172,6 @@ fn control() -> Vec<ControlRecord> {
     records
 }
 
-/// The grants of the fixture.
-pub(crate) fn grants() -> Vec<Grant> {
-    let entry = |relation: &str, actions: &[Action], columns: &[&str]| ScopeEntry {
-        relation: RelationName::new("billing", relation),
-        actions: actions.iter().copied().collect(),
-        columns: names(columns),
-    };
-    let customers = ["id", "name", "plan", "email", "account_number"];
-    let grant = |id, identity: &str, scope, task: &str, purpose: &str| Grant {
-        id: GrantId::from_random(id),
-        identity: identity.parse().unwrap(),
-        target: "billing".parse().unwrap(),
-        scope,
-        not_before: at(100),
-        expires_at: at(1800),
-        limits: Limits { commands: Some(500), rows: Some(10_000) },
-        task: task.to_owned(),
-        purpose: purpose.to_owned(),
-        on_behalf_of: Some("mika".parse().unwrap()),
-        requested_by: "mika".to_owned(),
-        approved_by: "uid:1000".to_owned(),
-    };
-    vec![
-        grant(
-            1,
-            "billing-agent",
-            vec![
-                entry("customers", &[Action::Select], &customers),
-                entry(
-                    "invoices",
-                    &[Action::Select, Action::Update],
-                    &["id", "customer_id", "total", "status"],
-                ),
-            ],
-            "SUP-4711",
-            "answer a customer's question about an invoice",
-        ),
-        grant(
-            2,
-            "report-agent",
-            vec![entry("invoices", &[Action::Select], &["id", "total"])],
-            "FIN-12",
-            "monthly total",
-        ),
-        grant(
-            3,
-            "report-agent",
-            vec![entry("payments", &[Action::Select, Action::Delete], &["id", "amount"])],
-            "FIN-13",
-            "clean up test payments",
-        ),
-    ]
-}
-
 fn access() -> Vec<AccessRecord> {
     let mut log = Log::default();
     log.add(
@@ -239,24 +188,22 @@ fn access() -> Vec<AccessRecord> {
         },
     );
     log.open(120, 1, "billing-agent");
-    log.command(130, 1, 1, lookup(), FinishedResult::Completed, 3);
+    log.command(130, (1, 1), lookup(), (FinishedResult::Completed, 3));
     log.command(
         140,
-        1,
-        2,
+        (1, 2),
         Facts::nothing(StatementKind::Transaction),
-        FinishedResult::Completed,
-        0,
+        (FinishedResult::Completed, 0),
     );
-    log.command(150, 1, 3, update(), FinishedResult::Completed, 0);
-    log.deny(160, 1, 4, "no_grant", Some("payments"));
-    log.deny(170, 1, 5, "masked_computed", None);
+    log.command(150, (1, 3), update(), (FinishedResult::Completed, 0));
+    log.deny(160, (1, 4), "no_grant", Some("payments"));
+    log.deny(170, (1, 5), "masked_computed", None);
     log.open(200, 2, "report-agent");
-    log.command(210, 2, 1, total(), FinishedResult::Completed, 12);
-    log.command(400, 1, 6, lookup(), FinishedResult::Failed, 0);
+    log.command(210, (2, 1), total(), (FinishedResult::Completed, 12));
+    log.command(400, (1, 6), lookup(), (FinishedResult::Failed, 0));
     log.close(500, 1, 6, SessionEnd::Terminated);
     // The gateway dies while this one runs.
-    log.command(880, 2, 2, total(), FinishedResult::Unknown, 0);
+    log.command(880, (2, 2), total(), (FinishedResult::Unknown, 0));
     let outcome = log.0.pop().unwrap();
     log.add(
         1000,
@@ -265,8 +212,8 @@ fn access() -> Vec<AccessRecord> {
     log.add(1000, outcome.event);
     log.close(1000, 2, 2, SessionEnd::GatewayStopped);
     log.open(1100, 3, "report-agent");
-    log.deny(1110, 3, 1, "no_grant", Some("invoices"));
-    log.deny(1120, 3, 2, "no_grant", Some("invoices"));
+    log.deny(1110, (3, 1), "no_grant", Some("invoices"));
+    log.deny(1120, (3, 2), "no_grant", Some("invoices"));
     log.close(1130, 3, 2, SessionEnd::Terminated);
     log.add(1190, AccessEvent::Heartbeat { sessions: 0 });
     log.0
@@ -303,11 +250,9 @@ impl Log {
     pub(crate) fn command(
         &mut self,
         seconds: u64,
-        session: u64,
-        sequence: u64,
+        (session, sequence): (u64, u64),
         facts: Facts,
-        result: FinishedResult,
-        rows: u64,
+        (result, rows): (FinishedResult, u64),
     ) {
         let (identity, grant) = match session {
             1 => ("billing-agent", &grants()[0]),
@@ -353,8 +298,7 @@ impl Log {
     pub(crate) fn deny(
         &mut self,
         seconds: u64,
-        session: u64,
-        sequence: u64,
+        (session, sequence): (u64, u64),
         reason: &str,
         relation: Option<&str>,
     ) {
@@ -376,53 +320,4 @@ impl Log {
 
 fn head() -> LedgerHead {
     Tree::default().head()
-}
-
-fn names(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-pub(crate) fn touch(relation: &str, action: Action, columns: &[&str]) -> Touch {
-    let relation = RelationName::new("billing", relation);
-    Touch { relation, action, columns: names(columns) }
-}
-
-/// A SELECT with two masked columns.
-pub(crate) fn lookup() -> Facts {
-    let masked = |column: &str, mask| MaskedColumn {
-        relation: RelationName::new("billing", "customers"),
-        column: column.into(),
-        mask,
-    };
-    Facts {
-        kind: StatementKind::Read,
-        touches: vec![touch(
-            "customers",
-            Action::Select,
-            &["account_number", "email", "id", "name"],
-        )],
-        masked: vec![masked("account_number", Mask::Last4), masked("email", Mask::Email)],
-        functions: BTreeSet::new(),
-    }
-}
-
-fn update() -> Facts {
-    Facts {
-        kind: StatementKind::Write,
-        touches: vec![
-            touch("invoices", Action::Select, &["id"]),
-            touch("invoices", Action::Update, &["status"]),
-        ],
-        masked: Vec::new(),
-        functions: BTreeSet::new(),
-    }
-}
-
-fn total() -> Facts {
-    Facts {
-        kind: StatementKind::Read,
-        touches: vec![touch("invoices", Action::Select, &["total"])],
-        masked: Vec::new(),
-        functions: names(&["sum"]),
-    }
 }
