@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use journal::Pending;
 use model::FinishedResult;
-use pgwire::backend::{CommandComplete, ParameterStatus, ReadyForQuery, Report, RowDescription};
+use pgwire::backend::{CommandComplete, ParameterStatus, ReadyForQuery, Report};
 use pgwire::pipeline::{Answer, Entry};
 use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
-use sql::{Effect, Plan};
+use sql::Effect;
 use tokio::time::Instant;
 
 use crate::authority::TRANSACTION_ENDED;

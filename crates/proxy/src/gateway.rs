@@ -70,6 +70,8 @@ pub enum RelationColumns {
 impl Gateway {
     /// Starts to accept clients.
     ///
+    /// Returns once each target was tried, so that a client that comes at once is served.
+    ///
     /// # Errors
     ///
     /// [`StartError`] if the address is taken or the operating system refuses a thread. A target
@@ -93,6 +95,7 @@ impl Gateway {
                 name: target.name.clone(),
                 settings: target,
                 catalog: arc_swap::ArcSwapOption::empty(),
+                tried: tokio::sync::Notify::new(),
                 stale: tokio::sync::Notify::new(),
                 mask_key: settings.mask_key,
                 limits: settings.limits.clone(),
@@ -100,6 +103,15 @@ impl Gateway {
             let watcher = watcher::watch(Arc::clone(&target), parsers.clone(), stopped.clone());
             helpers.push(tokio::spawn(watcher));
             targets.insert(target.name.clone(), target);
+        }
+        let first_look = async {
+            for target in targets.values() {
+                target.tried.notified().await;
+            }
+        };
+        let limit = settings.limits.target_connect_timeout;
+        if tokio::time::timeout(limit, first_look).await.is_err() {
+            tracing::warn!("a target has not answered yet; its clients are refused until it does");
         }
         let gate = Arc::new(Gate {
             registry,

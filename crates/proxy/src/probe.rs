@@ -52,8 +52,15 @@ pub enum ProbeError {
 pub async fn probe(settings: TargetSettings, limits: Limits) -> Result<Probe, ProbeError> {
     let name = settings.name.clone();
     let catalog = ArcSwapOption::empty();
-    let target =
-        Target { name, settings, catalog, stale: Notify::new(), mask_key: [0; 32], limits };
+    let target = Target {
+        name,
+        settings,
+        catalog,
+        tried: Notify::new(),
+        stale: Notify::new(),
+        mask_key: [0; 32],
+        limits,
+    };
     let target = Arc::new(target);
     let unreachable = |error: AskError| ProbeError::Unreachable(error.to_string());
     let mut asker = Asker::connect(&target, LABEL).await.map_err(unreachable)?;

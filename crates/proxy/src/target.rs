@@ -28,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) settings: TargetSettings,
     /// Its catalog as last read. Nothing while the target cannot be reached.
     pub(crate) catalog: ArcSwapOption<Catalog>,
+    /// Woken when the catalog was read, or could not be: nobody needs to wait any longer.
+    pub(crate) tried: Notify,
     /// Woken when an answer disagreed with the catalog: read it again at once.
     pub(crate) stale: Notify,
     pub(crate) mask_key: [u8; 32],
@@ -96,9 +98,6 @@ impl Target {
         let mut handshake = TargetHandshake::new(self.login(label))
             .map_err(|error| ConnectError::Login(error.into()))?;
         loop {
-            let output = handshake.take_output();
-            stream.write_all(&output).await.map_err(|source| self.io(source))?;
-            stream.flush().await.map_err(|source| self.io(source))?;
             while let Some(event) = handshake.poll_event()? {
                 match event {
                     TargetEvent::Notice(_) => {}
@@ -114,6 +113,10 @@ impl Target {
                     }
                 }
             }
+            // After the events: reading them is what makes the next message.
+            let output = handshake.take_output();
+            stream.write_all(&output).await.map_err(|source| self.io(source))?;
+            stream.flush().await.map_err(|source| self.io(source))?;
             let read =
                 stream.read_buf(handshake.inbox()).await.map_err(|source| self.io(source))?;
             if read == 0 {

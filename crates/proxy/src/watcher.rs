@@ -37,6 +37,7 @@ pub(crate) async fn watch(target: Arc<Target>, parsers: Parsers, mut stop: watch
         };
         let Err(error) = result;
         target.catalog.store(None);
+        target.tried.notify_one();
         tracing::warn!(target = %target.name, %error, "the target's catalog cannot be read; its statements are denied until it can");
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -60,6 +61,7 @@ async fn keep(
             let catalog = read(&mut asker, target, parsers, *version).await?;
             tracing::info!(target = %target.name, version = *version, "catalog read");
             target.catalog.store(Some(Arc::new(catalog)));
+            target.tried.notify_one();
             known = Some(fingerprint);
         }
         tokio::select! {
