@@ -113,6 +113,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_objective_is_not_satisfied_whatever_its_rule_says() {
+        let all = checks(1);
+        let asked: Vec<&Check> = all.iter().collect();
+        for (coverage, expected) in [
+            (Coverage::Full, State::Satisfied),
+            (Coverage::Partial, State::NeedsAttestation),
+            (Coverage::None, State::NeedsAttestation),
+        ] {
+            let objective = Objective { id: "x", label: "X", prose: "x", coverage };
+            for reach in [Reach::Decided, Reach::Listed] {
+                assert_eq!(state(&objective, &Rule { reach, ..OPEN }, &asked).0, expected);
+            }
+        }
+    }
+
+    #[test]
     fn what_nothing_exercised_is_not_satisfied() {
         let satisfied = |examined| -> Vec<&'static str> {
             let findings = all(judge(&checks(examined))).into_iter();
