@@ -15,6 +15,9 @@ use crate::report::{Report, State};
 /// Most rows of a table in the report. The populations have all of them, and the report says so.
 const ROWS_MAX: usize = 200;
 
+/// Most exceptions shown of one check. `exceptions.csv` has all of them.
+const EXCEPTIONS_MAX: usize = 20;
+
 /// Most record numbers in one cell.
 const RECORDS_MAX: usize = 12;
 
