@@ -57,7 +57,11 @@ fn lines(value: &Value, depth: usize, out: &mut String) {
             out.push_str(&format!("{:indent$}{name}\n", ""));
             match value {
                 Value::Array(list) => {
-                    list.iter().for_each(|value| lines(value, depth.saturating_add(1), out));
+                    for (i, value) in list.iter().enumerate() {
+                        let indent = depth.saturating_add(1).saturating_mul(2);
+                        out.push_str(&format!("{:indent$}[{i}]\n", ""));
+                        lines(value, depth.saturating_add(2), out);
+                    }
                 }
                 Value::Null
                 | Value::Bool(_)
@@ -89,7 +93,7 @@ mod tests {
         });
         assert_eq!(
             document(&value),
-            "id    grt_1\nlimits\n  rows  5\nscope\n  columns   x,y\n  relation  a.b\ntask  two\\nlines\n"
+            "id    grt_1\nlimits\n  rows  5\nscope\n  [0]\n    columns   x,y\n    relation  a.b\ntask  two\\nlines\n"
         );
     }
 

@@ -63,14 +63,15 @@ enum Kind {
     Package,
 }
 
-/// Tells the three apart by what is there. One missing file must not make a ledger something else.
+/// Tells the three apart by what is there. One missing file must not make a ledger
+/// something else. A package has a directory `checkpoints`, so it is looked for first.
 fn kind_of(path: &Path) -> Result<Kind, Failure> {
     let has = |name: &str| path.join(name).exists();
-    if LedgerFile::ALL.iter().any(|file| has(file.name())) {
-        return Ok(Kind::Ledger);
-    }
     if super::evidence::is_package(path) {
         return Ok(Kind::Package);
+    }
+    if LedgerFile::ALL.iter().any(|file| has(file.name())) {
+        return Ok(Kind::Ledger);
     }
     if [Contents::Control, Contents::Access].iter().any(|contents| has(contents.name())) {
         return Ok(Kind::State);

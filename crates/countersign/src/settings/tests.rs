@@ -82,11 +82,11 @@ fn five_mistakes_give_five_messages() {
             "line 3: gateway.nmae: is not a known key. Did you mean `name`?",
             "line 7: listen.postgres: `localhost` is not an IP address and a port. \
              Write, for example, \"127.0.0.1:6432\" or \"[::]:6432\".",
-            "line 9: limits.command_timeout_s: is a text. \
+            "line 10: limits.command_timeout_s: is a text. \
              It must be a whole number, without quotes.",
-            "line 16: target[0].password: a secret must not stand in the settings file. Write \
+            "line 17: target[0].password: a secret must not stand in the settings file. Write \
              exactly one of { file = \"/path\" }, { env = \"NAME\" }, { credential = \"NAME\" }.",
-            "line 20: target[0].mask[0].with: `lst4` is not a mask. Did you mean \"last4\"?",
+            "line 21: target[0].mask[0].with: `lst4` is not a mask. Did you mean \"last4\"?",
         ]
     );
 }
@@ -138,7 +138,7 @@ fn each_mistake_names_its_key() {
 #[test]
 fn text_that_is_not_toml_names_its_line_and_shows_no_secret() {
     let all = mistakes(&RIGHT.replace("password = {", "password = hunter2 {"));
-    assert!(!all.is_empty() && all[0].starts_with("line 15: "), "{all:?}");
+    assert!(!all.is_empty() && all[0].starts_with("line 16: "), "{all:?}");
     assert!(!all.join("\n").contains("hunter2"), "{all:?}");
 }
 

@@ -59,7 +59,7 @@ fn judge(target: &Target, probe: Result<Probe, ProbeError>, findings: &mut Findi
     if probe.other_logins > 0 {
         findings.warn(
             &about,
-            format!("{} other roles can log in there, round the gateway", probe.other_logins),
+            format!("roles that can log in there round the gateway: {}", probe.other_logins),
             format!(
                 "Let pg_hba.conf admit only the gateway: `host {} {} GATEWAY-ADDRESS/32 scram-sha-256`, \
                  then `host {} all all reject`",
