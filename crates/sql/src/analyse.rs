@@ -8,6 +8,7 @@ use model::{Facts, MaskedColumn, StatementKind};
 use pg_query::protobuf::{ParseResult, RawStmt};
 use pg_query::{Node, NodeEnum};
 
+use crate::scope::{Origin, Value};
 use crate::select::Columns;
 use crate::unsupported::unsupported;
 use crate::variable::Variable;
@@ -137,10 +138,14 @@ impl Walk<'_> {
 }
 
 fn outputs(walk: &Walk<'_>, masked: &[MaskedColumn], columns: Columns) -> Vec<Output> {
-    let output = |(name, value): (String, crate::scope::Value)| {
+    let output = |(name, value): (String, Value)| {
         let mask = walk.mask_of(&value);
         let masked = mask.and_then(|mask| masked.iter().position(|column| *column == mask));
-        Output { name, origin: value.origin, type_oid: value.type_oid(), masked }
+        let origin = match value.origin {
+            Origin::Column(table, column) => Some((table, column)),
+            Origin::Nothing | Origin::Unclear => None,
+        };
+        Output { name, origin, type_oid: value.type_oid(), masked }
     };
     columns.into_iter().map(output).collect()
 }

@@ -146,7 +146,13 @@ fn relation(
             let shown = format!("{name}.{}", column.name);
             column_mask(mask, &column_type, shown).map_err(|error| errors.push(error)).ok()
         });
-        Column { name: column.name.clone(), number: column.number, column_type, mask }
+        Column {
+            name: column.name.clone(),
+            number: column.number,
+            column_type,
+            exact_type: column.type_oid,
+            mask,
+        }
     });
     let unusable = match kind {
         _ if row.has_rules => Some("it has rewrite rules".to_owned()),

@@ -8,13 +8,15 @@ use pg_query::{Node, NodeEnum};
 
 use crate::catalog::RelationKind;
 use crate::names::{self, Named};
-use crate::operation::{check_growth, function_name};
-use crate::scope::{Content, Item, ScopeColumn, Value};
+use crate::operation::function_name;
+use crate::scope::{Content, Item, Origin, ScopeColumn, Value};
 use crate::select::{self, Columns};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
 use crate::{Refusal, functions, types};
+
+const UNNEST: &str = "unnest";
 
 /// An entry of FROM, checked.
 pub(crate) struct Source {
@@ -106,8 +108,9 @@ impl Walk<'_> {
         for (column_index, column) in relation.columns.iter().enumerate() {
             let value = Value {
                 content: Content::Raw { use_index, column_index },
-                origin: Some((relation.oid, column.number)),
+                origin: Origin::Column(relation.oid, column.number),
                 column_type: Some(column.column_type.clone()),
+                exact_type: Some(column.exact_type),
             };
             columns.push((column.name.clone(), value));
         }
@@ -214,8 +217,13 @@ impl Walk<'_> {
         if functions::is_session_name(&name) {
             return Err(Refusal::function(&name));
         }
-        check_growth_if_growing(&name, &call.args)?;
-        self.call(call)
+        // `unnest` of several arrays is syntax, which PostgreSQL knows only without a schema.
+        let is_zip = name == UNNEST && call.args.len() > 1;
+        let mut node = self.call(call)?;
+        if is_zip && let Some(NodeEnum::FuncCall(call)) = &mut node.node {
+            call.funcname = tree::names([UNNEST]);
+        }
+        Ok(node)
     }
 
     /// `AS t(a int, b text)` behind a function that returns records.
@@ -247,10 +255,6 @@ impl Walk<'_> {
     }
 }
 
-fn check_growth_if_growing(name: &str, args: &[Node]) -> Result<(), Refusal> {
-    if functions::grows(name) { check_growth(name, args) } else { Ok(()) }
-}
-
 /// The columns of a function's result: those that its definition names, or one that is called as
 /// its alias, or else as the function.
 fn result_columns(call: &FuncCall, alias: Option<&Alias>) -> Result<Columns, Refusal> {
@@ -260,8 +264,8 @@ fn result_columns(call: &FuncCall, alias: Option<&Alias>) -> Result<Columns, Ref
     if !named.is_empty() {
         return Ok(named.iter().copied().map(computed).collect());
     }
-    if name == "unnest" && call.args.len() > 1 {
-        return Ok(call.args.iter().map(|_| computed("unnest")).collect());
+    if name == UNNEST && call.args.len() > 1 {
+        return Ok(call.args.iter().map(|_| computed(UNNEST)).collect());
     }
     let column = alias.map_or(name.as_str(), |alias| alias.aliasname.as_str());
     Ok(vec![computed(column)])

@@ -8,7 +8,7 @@ use pg_query::{Node, NodeEnum};
 use crate::Refusal;
 use crate::from::Source;
 use crate::names;
-use crate::scope::{Content, Item, ScopeColumn, Value};
+use crate::scope::{Content, Item, Origin, ScopeColumn, Value};
 use crate::select;
 use crate::tree;
 use crate::walk::Walk;
@@ -221,24 +221,32 @@ fn side_column<'a>(side: &'a [ScopeColumn], name: &str) -> Result<&'a ScopeColum
     }
 }
 
+/// Sides of different types are converted, and which of them the target then reports as the
+/// origin is not followed here.
+///
 /// Source: `buildMergedJoinVar` in PostgreSQL's `parse_clause.c`.
 fn merged_value(left: &Value, right: &Value, kind: JoinType) -> Value {
-    let is_same_type = left.type_oid() == right.type_oid();
-    let origin = match kind {
-        JoinType::JoinLeft => left.origin,
-        JoinType::JoinRight => right.origin,
-        JoinType::JoinFull => None,
+    let is_same_type = left.exact_type.is_some() && left.exact_type == right.exact_type;
+    let side = match kind {
+        JoinType::JoinFull => return Value::computed(),
+        JoinType::JoinRight => right,
         JoinType::JoinInner
+        | JoinType::JoinLeft
         | JoinType::Undefined
         | JoinType::JoinSemi
         | JoinType::JoinAnti
         | JoinType::JoinRightSemi
         | JoinType::JoinRightAnti
         | JoinType::JoinUniqueOuter
-        | JoinType::JoinUniqueInner => left.origin,
+        | JoinType::JoinUniqueInner => left,
     };
-    let column_type = left.column_type.clone().filter(|_| is_same_type);
-    Value { content: Content::Free, origin, column_type }
+    if is_same_type {
+        Value { content: Content::Free, ..side.clone() }
+    } else if left.origin == Origin::Nothing && right.origin == Origin::Nothing {
+        Value::computed()
+    } else {
+        Value { origin: Origin::Unclear, ..Value::computed() }
+    }
 }
 
 fn unknown_join() -> Refusal {

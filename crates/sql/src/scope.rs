@@ -19,8 +19,22 @@ pub(crate) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "c
 pub(crate) struct Value {
     pub(crate) content: Content,
     /// Table and column that RowDescription reports for it.
-    pub(crate) origin: Option<(u32, i16)>,
+    pub(crate) origin: Origin,
+    /// Its type as RowDescription reports it.
     pub(crate) column_type: Option<ColumnType>,
+    /// OID of its type, of the domain itself if it is one.
+    pub(crate) exact_type: Option<u32>,
+}
+
+/// What RowDescription reports as the origin of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nothing: it is computed.
+    Nothing,
+    /// A column of a table.
+    Column(u32, i16),
+    /// One or the other, by conversions that are not followed here.
+    Unclear,
 }
 
 /// Where a column's values come from.
@@ -36,7 +50,12 @@ pub(crate) enum Content {
 
 impl Value {
     pub(crate) fn computed() -> Self {
-        Self { content: Content::Free, origin: None, column_type: None }
+        Self {
+            content: Content::Free,
+            origin: Origin::Nothing,
+            column_type: None,
+            exact_type: None,
+        }
     }
 
     pub(crate) fn type_oid(&self) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Target lists: where a masked column may stand bare, and where `*` is written out.
 
-use pg_query::protobuf::{ColumnRef, ResTarget};
+use pg_query::protobuf::{ColumnRef, ResTarget, TypeCast};
 use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
@@ -40,7 +40,11 @@ impl Walk<'_> {
             };
         }
         let name = if name.is_empty() { figure::column_name(&value) } else { name };
-        Ok(vec![(name, self.expr(*value)?, Value::computed())])
+        let mut node = self.expr(*value)?;
+        if is_cast_of_column(&node) {
+            node = tree::computed(node);
+        }
+        Ok(vec![(name, node, Value::computed())])
     }
 
     fn bare(&mut self, name: String, fields: &[Node]) -> Result<(String, Node, Value), Refusal> {
@@ -94,4 +98,14 @@ impl Walk<'_> {
         }
         Ok(targets)
     }
+}
+
+/// A cast to the type that a column has already is nothing, and the target then reports the
+/// column's origin, which the plan could not foresee.
+fn is_cast_of_column(node: &Node) -> bool {
+    let Some(NodeEnum::TypeCast(cast)) = &node.node else { return false };
+    let TypeCast { arg, type_name: _, location: _ } = &**cast;
+    arg.as_deref().is_some_and(|arg| {
+        matches!(arg.node, Some(NodeEnum::ColumnRef(_))) || is_cast_of_column(arg)
+    })
 }

@@ -1,7 +1,8 @@
 //! Small pieces of syntax trees: building nodes, reading names.
 
 use pg_query::protobuf::{
-    self, AConst, AStar, ColumnRef, Integer, List, ResTarget, TypeCast, TypeName, a_const,
+    self, AConst, AStar, CoalesceExpr, ColumnRef, Integer, List, ResTarget, TypeCast, TypeName,
+    a_const,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -80,6 +81,15 @@ pub(crate) fn target(name: &str, value: Node) -> Node {
         indirection: Vec::new(),
         val: Some(Box::new(value)),
         location: NOWHERE,
+    })))
+}
+
+/// A value that the target reports as computed, without an origin.
+pub(crate) fn computed(value: Node) -> Node {
+    node(NodeEnum::CoalesceExpr(Box::new(CoalesceExpr {
+        args: vec![value],
+        location: NOWHERE,
+        ..CoalesceExpr::default()
     })))
 }
 

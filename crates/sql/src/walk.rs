@@ -11,8 +11,9 @@ use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
 use pg_query::Node;
 
 use crate::catalog::{Catalog, Column, Relation, RelationKind};
-use crate::scope::{self, CommonTable, Content, Found, Item, Level, ScopeColumn, Value};
+use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::substitute;
+use crate::tree;
 use crate::{Refusal, Request};
 
 /// All that a statement's names depend on.
@@ -212,6 +213,9 @@ impl<'a> Walk<'a> {
     ) -> Result<(Node, Value), Refusal> {
         self.read(&column.value);
         let Some(masked) = self.mask_of(&column.value) else {
+            if column.value.origin == Origin::Unclear {
+                return Ok((tree::computed(written), Value::computed()));
+            }
             return Ok((written, Value { content: Content::Free, ..column.value }));
         };
         let column_type = column.value.column_type;
@@ -228,7 +232,8 @@ impl<'a> Walk<'a> {
             Content::Masked(_) | Content::Free => written,
         };
         self.masked.insert(masked.clone());
-        Ok((selected, Value { content: Content::Masked(masked), origin: None, column_type }))
+        let content = Content::Masked(masked);
+        Ok((selected, Value { content, column_type, ..Value::computed() }))
     }
 
     /// What was touched, in the form on which a decision rests.
