@@ -22,6 +22,22 @@ const OBSERVE_TIMEOUT_MS: u64 = 10_000;
 /// Pause between two looks at the database, in milliseconds.
 const OBSERVE_POLL_MS: u64 = 10;
 
+/// The columns of `billing.customers`, in their order.
+const COLUMNS: [&str; 9] = [
+    "id",
+    "name",
+    "plan",
+    "email",
+    "phone",
+    "ssn",
+    "date_of_birth",
+    "account_number",
+    "card_number",
+];
+
+/// How much is shown of a forwarded statement, in characters.
+const FORWARDED_CHARACTERS: usize = 420;
+
 /// Joins the invoices with themselves twice: hours of work.
 const LONG_QUERY: &str = "SELECT count(*) FROM billing.invoices a, billing.invoices b, \
     billing.invoices c WHERE a.amount_cents < b.amount_cents AND b.amount_cents < c.amount_cents";
@@ -36,13 +52,11 @@ pub async fn show_masks(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()
     let Answer::Found(found) = answer else { bail!("the tool failed: {answer:?}") };
     let seen = found.pointer("/customers/0").context("the tool found nobody")?;
 
-    let columns = raw.as_object().context("a row is an object")?;
-    let rows = columns.iter().map(|(column, value)| {
-        let mask = MASKS.iter().find(|(masked, _)| masked == column).map_or("", |(_, with)| with);
-        let shown = seen.get(column).unwrap_or(&Value::Null);
-        [column.clone(), plain(value), shorten(&plain(shown)), mask.to_owned()]
+    let rows = COLUMNS.map(|column| {
+        let mask = MASKS.iter().find(|(masked, _)| *masked == column).map_or("", |(_, with)| with);
+        let of = |row: &Value| row.get(column).map(plain).unwrap_or_default();
+        [column.to_owned(), of(&raw), shorten(&of(seen)), mask.to_owned()]
     });
-    let rows: Vec<_> = rows.collect();
     screen.table(["column", "in the database", "as the model sees it", "mask"], &rows);
 
     check_masks(&raw, seen)?;
@@ -52,6 +66,7 @@ pub async fn show_masks(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()
         ensure!(!all.contains(&value), "{column} is in the tool's answer");
     }
     screen.holds("none of the six masked values is anywhere in the tool's answer");
+    show_forwarded(screen, stage)?;
 
     screen.asks(&format!("open_invoices({{\"customer_id\": {CUSTOMER}}})"));
     let answer = stage.agent.call("open_invoices", json!({ "customer_id": CUSTOMER })).await?;
@@ -60,6 +75,18 @@ pub async fn show_masks(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()
         found.get("invoices").and_then(Value::as_array).context("no list of invoices")?;
     ensure!(!invoices.is_empty(), "customer {CUSTOMER} has no open invoice in the made-up data");
     screen.holds(&format!("{} open invoices, in the clear: the grant covers them", invoices.len()));
+    Ok(())
+}
+
+/// The mask is part of what the database was asked, so the value did not leave it.
+fn show_forwarded(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
+    let asked = stage.cluster.asked_by_sessions()?;
+    let asked = asked.last().context("the database's log knows of no statement")?;
+    let is_masked = !asked.contains("customers.ssn") && asked.contains(FIXED_PHONE);
+    ensure!(is_masked, "the database was asked for masked values: {asked}");
+    screen.say("The values did not even leave the database. Its own log shows what it was asked:");
+    let excerpt: String = asked.chars().take(FORWARDED_CHARACTERS).collect();
+    screen.forwarded(&format!("{excerpt} …"));
     Ok(())
 }
 
@@ -119,21 +146,22 @@ pub async fn show_refusals(screen: &mut Screen, stage: &Stage) -> anyhow::Result
         ("an order by a masked column", "SELECT name FROM billing.customers ORDER BY ssn"),
         ("a change of data", "UPDATE billing.customers SET plan = 'enterprise' WHERE id = 42"),
     ];
-    let before = raw_customer(stage).await?;
+    let before = (raw_customer(stage).await?, stage.cluster.asked_by_sessions()?);
     for (what, sql) in asked {
         screen.say(&format!("{what}:"));
         screen.asks(sql);
         match stage.agent.call("run_sql", json!({ "sql": sql })).await? {
             Answer::Failed(why) => {
-                screen.refused(&why);
+                // The rest is a hint to the model, long and mostly the same.
+                screen.refused(why.lines().next().unwrap_or_default());
                 ensure!(is_refusal(&why), "this is an error, but no refusal: {why}");
             }
             Answer::Found(found) => bail!("{what} was not refused: {found}"),
         }
     }
-    ensure!(raw_customer(stage).await? == before, "the customer was changed");
-    screen
-        .holds("the model reads each refusal as the tool's answer; the database saw none of them");
+    let after = (raw_customer(stage).await?, stage.cluster.asked_by_sessions()?);
+    ensure!(after == before, "something reached the database: {after:?}, before it {before:?}");
+    screen.holds("the model reads each refusal as the tool's answer; none reached the database");
     Ok(())
 }
 
@@ -173,7 +201,7 @@ pub async fn show_revocation(screen: &mut Screen, stage: &Stage) -> anyhow::Resu
 
     screen.asks("lookup_customer({\"name_or_id\": \"42\"})");
     match stage.agent.call("lookup_customer", json!({ "name_or_id": "42" })).await? {
-        Answer::Failed(why) => screen.refused(&why),
+        Answer::Failed(why) => screen.refused(why.lines().next().unwrap_or_default()),
         Answer::Found(found) => bail!("a tool still reads after the grant has ended: {found}"),
     }
     screen.holds("and from now on the same tool gets nothing");

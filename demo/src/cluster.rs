@@ -20,6 +20,8 @@ pub const DATABASE: &str = "billing";
 pub const SERVICE_USER: &str = "billing_service";
 
 const ADMIN_USER: &str = "postgres";
+/// Begins each entry of the server's log, so that entries of several lines can be told apart.
+const LOG_PREFIX: &str = "pg|";
 /// A free port may be taken by another program before PostgreSQL has it.
 const START_ATTEMPTS_MAX: u32 = 3;
 /// How long PostgreSQL may take to accept connections, in milliseconds.
@@ -35,6 +37,7 @@ pub struct Cluster {
     directory: TempDir,
     programs: PathBuf,
     port: u16,
+    log: PathBuf,
     admin_password: String,
     service_password: String,
 }
@@ -61,7 +64,8 @@ impl Cluster {
             format!("PostgreSQL printed: {}", fs::read_to_string(log).unwrap_or_default())
         })?;
         let service_password = random_password()?;
-        Ok(Self { server, directory, programs, port, admin_password, service_password })
+        let log = log.to_owned();
+        Ok(Self { server, directory, programs, port, log, admin_password, service_password })
     }
 
     /// The port on 127.0.0.1.
@@ -97,6 +101,10 @@ impl Cluster {
             .batch_execute(&format!("CREATE ROLE {SERVICE_USER} LOGIN PASSWORD '{password}'"))
             .await?;
         first.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+        // The steps look into the log for what reached the database.
+        first
+            .batch_execute(&format!("ALTER ROLE {SERVICE_USER} SET log_statement = 'all'"))
+            .await?;
         let billing = self.connect().await?;
         billing.batch_execute(sql).await.context("cannot load the billing data")?;
         billing
@@ -112,6 +120,19 @@ impl Cluster {
     /// Connects to the billing database as its administrator, past the gateway.
     pub async fn connect(&self) -> anyhow::Result<Client> {
         self.connect_to(DATABASE).await
+    }
+
+    /// What sessions of the gateway have asked of the database so far, by the database's own log.
+    ///
+    /// Without what the gateway asks on its own account: the catalog, and its sessions' settings.
+    pub fn asked_by_sessions(&self) -> anyhow::Result<Vec<String>> {
+        let log = fs::read_to_string(&self.log)?;
+        let entries = log.split(LOG_PREFIX).filter(|entry| entry.starts_with("countersign ses_"));
+        let statements = entries.filter_map(|entry| {
+            let (_, rest) = entry.split_once("|LOG:  ")?;
+            Some(rest.split_once(": ")?.1.trim().to_owned())
+        });
+        Ok(statements.filter(|sql| !sql.starts_with("SET client_encoding")).collect())
     }
 
     async fn connect_to(&self, database: &str) -> anyhow::Result<Client> {
@@ -202,6 +223,7 @@ async fn serve(
         format!("unix_socket_directories={}", directory.display()),
         // The data are made anew each time; a crash may lose them.
         "fsync=off".to_owned(),
+        format!("log_line_prefix={LOG_PREFIX}%a|"),
     ];
     for setting in settings {
         command.arg("-c").arg(setting);

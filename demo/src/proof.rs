@@ -13,7 +13,7 @@ use crate::gateway::{Cli, Reply};
 use crate::screen::Screen;
 use crate::stage::{IDENTITY, Stage};
 
-/// A copy that was made while the ledger was being written may be torn. The next one will not be.
+/// The ledger is signed once a second, and a copy that was made during a write may be torn.
 const COPY_ATTEMPTS_MAX: u32 = 5;
 /// Pause between two attempts to copy, in milliseconds.
 const COPY_PAUSE_MS: u64 = 500;
@@ -27,11 +27,16 @@ const VICTIM: &[u8] = b"\"kind\":\"command_denied\"";
 /// Step 6: the records that the steps before have left.
 pub async fn show_record(screen: &mut Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.step("All of it is on record, the refusals too");
-    let reply = stage.gateway.cli().run(&["log", "tail", "-n", "12"]).await?;
+    let reply = stage.gateway.cli().run(&["log", "tail", "-n", "1000"]).await?;
     let Reply { code, printed, complained } = reply;
     ensure!(code == 0, "`countersign log tail` failed: {complained}");
-    ensure!(printed.contains(IDENTITY), "no record names {IDENTITY}:\n{printed}");
-    screen.quote(&printed);
+    for wanted in ["ALLOWED", "DENIED", "CUT", IDENTITY] {
+        ensure!(printed.contains(wanted), "no record says {wanted}:\n{printed}");
+    }
+    screen.quote("countersign log tail");
+    let is_told = |line: &&str| !line.contains(" opened by ") && !line.contains(" closed after ");
+    let told: Vec<&str> = printed.lines().filter(is_told).collect();
+    screen.quote(&told.join("\n"));
     screen.say("Each command's intent was on disk before the database saw it.");
     Ok(())
 }
@@ -57,20 +62,23 @@ pub async fn show_tampering(screen: &mut Screen, stage: &Stage) -> anyhow::Resul
     Ok(())
 }
 
-/// Copies the ledger until the copy verifies, and returns how many records it has.
+/// Copies the ledger until the copy is signed to its end, and returns how many records it has.
 async fn copy_verified(cli: &Cli, files: &Files, copy: &Path) -> anyhow::Result<u64> {
     let mut verdict = Value::Null;
     for _ in 0..COPY_ATTEMPTS_MAX {
         copy_directory(&files.access_ledger(), copy)?;
         let code;
         (code, verdict) = verify(cli, files, copy, &["--live"]).await?;
-        if code == 0 {
-            return verdict.get("size").and_then(Value::as_u64).context("verify gave no size");
+        let count = |member| verdict.get(member).and_then(Value::as_u64);
+        if let (0, Some(size), Some(0), Some(0)) =
+            (code, count("size"), count("unsigned_tail"), count("torn_bytes"))
+        {
+            return Ok(size);
         }
         fs::remove_dir_all(copy)?;
         tokio::time::sleep(Duration::from_millis(COPY_PAUSE_MS)).await;
     }
-    bail!("the ledger does not verify: {verdict}")
+    bail!("the ledger does not verify to its end: {verdict}")
 }
 
 /// Runs `countersign verify --json`: its exit code and what it said.

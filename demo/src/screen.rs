@@ -4,6 +4,11 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+/// Room for text, without its indent, in characters.
+const LINE_WIDTH: usize = 92;
+/// Room for a label before the text, in characters.
+const LABEL_WIDTH: usize = 10;
+
 /// Writes to standard output.
 #[derive(Debug)]
 pub struct Screen {
@@ -59,22 +64,27 @@ impl Screen {
 
     /// A sentence of explanation.
     pub fn say(&self, text: &str) {
-        self.line(Tone::Plain, "   ", text);
+        self.paragraph(Tone::Plain, "", text);
     }
 
     /// Something that was checked and holds.
     pub fn holds(&self, text: &str) {
-        self.line(Tone::Good, "   ok       ", text);
+        self.paragraph(Tone::Good, "ok", text);
     }
 
     /// A command as the model asked for it.
     pub fn asks(&self, text: &str) {
-        self.line(Tone::Plain, "   asks     ", text);
+        self.paragraph(Tone::Plain, "asks", text);
     }
 
     /// The refusal that it got.
     pub fn refused(&self, text: &str) {
-        self.line(Tone::Refused, "   refused  ", text);
+        self.paragraph(Tone::Refused, "refused", text);
+    }
+
+    /// What the gateway sent to the database instead of what was asked.
+    pub fn forwarded(&self, text: &str) {
+        self.paragraph(Tone::Quoted, "forwards", text);
     }
 
     /// What another program printed.
@@ -106,6 +116,16 @@ impl Screen {
         }
     }
 
+    /// Text in lines that fit, behind a label if there is one.
+    fn paragraph(&self, tone: Tone, label: &str, text: &str) {
+        let label_width = if label.is_empty() { 0 } else { LABEL_WIDTH };
+        let mut label = label;
+        for line in wrap(text, LINE_WIDTH.saturating_sub(label_width)) {
+            self.line(tone, &format!("   {label:<label_width$}"), &line);
+            label = "";
+        }
+    }
+
     fn line(&self, tone: Tone, indent: &str, text: &str) {
         let (on, off) = match (self.has_colour, tone.escape()) {
             (true, escape) if !escape.is_empty() => (escape, "\x1b[0m"),
@@ -113,5 +133,38 @@ impl Screen {
         };
         // A closed pipe (`| head`) must not end the demo before it has cleaned up.
         _ = writeln!(io::stdout(), "{indent}{on}{text}{off}");
+    }
+}
+
+/// Breaks a text at spaces into lines of at most `width` characters. A longer word stays whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        let wanted = used.saturating_add(1).saturating_add(word.chars().count());
+        match lines.last_mut() {
+            Some(line) if used == 0 => line.push_str(word),
+            Some(line) if wanted <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_text_fits_and_loses_nothing() {
+        let text = "a masked column may be selected, not computed with";
+        for width in 8..60 {
+            let lines = wrap(text, width);
+            assert!(lines.iter().all(|line| line.chars().count() <= width.max(9)), "{lines:?}");
+            assert_eq!(lines.join(" "), text);
+        }
     }
 }

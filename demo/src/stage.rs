@@ -1,5 +1,7 @@
 //! Everything that runs during the demo, set up and taken down.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use serde_json::Value;
 
@@ -16,6 +18,11 @@ use crate::screen::Screen;
 pub const IDENTITY: &str = "billing-agent";
 /// What the grant of the demo covers.
 pub const SCOPE: [&str; 2] = ["select:billing.customers", "select:billing.invoices"];
+
+/// How long a new gateway may take to read a target's catalog, in milliseconds.
+const CATALOG_TIMEOUT_MS: u64 = 5_000;
+/// Pause between two questions that need the catalog, in milliseconds.
+const CATALOG_POLL_MS: u64 = 50;
 
 /// The running parts. Dropped from the top: each uses those below it.
 #[derive(Debug)]
@@ -102,10 +109,23 @@ pub async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyhow::Res
     }
     let purpose = "answer a customer's question about an invoice";
     arguments.extend(["--for", length, "--task", "SUP-4711", "--purpose", purpose]);
-    let grant = text(&cli.ask(&arguments).await?, "id")?;
+    let grant = text(&ask_patiently(cli, &arguments).await?, "id")?;
     screen.say(&format!("grant     {grant}: {}", SCOPE.join(", ")));
     screen.say(&format!("          for {length}, task SUP-4711, to {purpose}"));
     Ok(grant)
+}
+
+/// Asks again for a while: a gateway that has just started may not have read the target's catalog.
+async fn ask_patiently(cli: &Cli, arguments: &[&str]) -> anyhow::Result<Value> {
+    for _ in 0..CATALOG_TIMEOUT_MS / CATALOG_POLL_MS {
+        match cli.ask(arguments).await {
+            Err(error) if error.to_string().contains("catalog cannot be read") => {
+                tokio::time::sleep(Duration::from_millis(CATALOG_POLL_MS)).await;
+            }
+            answer => return answer,
+        }
+    }
+    cli.ask(arguments).await
 }
 
 /// A member of a JSON object that must be text.

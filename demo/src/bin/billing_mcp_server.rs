@@ -186,7 +186,7 @@ fn explain(error: &anyhow::Error) -> String {
     let said = error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
     match said {
         Some(said) => {
-            let hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let hint = said.hint().map(|hint| format!("\nHint: {hint}")).unwrap_or_default();
             format!("{}: {}{hint}", said.code().code(), said.message())
         }
         None => format!("{error:#}"),
