@@ -18,9 +18,10 @@ use model::{
 
 use crate::directory::{Directory, GrowingFile, read_small};
 use crate::engine::Engine;
+use crate::queue::QueueLimits;
 use crate::sealer::{CHECKPOINT_INTERVAL, Sealer, Shared};
 use crate::writer::{Writer, unknown_outcome};
-use crate::{JournalError, QUEUE_RECORDS_MAX, reader};
+use crate::{JournalError, reader};
 
 /// What is needed to open a ledger.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ pub(crate) fn open(
     sealer.seal()?;
     let shared = Arc::clone(&sealer.shared);
     let interval = options.checkpoint_interval;
-    Engine::start(shared, writer, sealer, interval, QUEUE_RECORDS_MAX)
+    Engine::start(shared, writer, sealer, interval, QueueLimits::DEFAULT)
         .map(|engine| (engine, opened))
         .map_err(|error| JournalError::files("cannot start the threads of", &options.dir, error))
 }

@@ -58,10 +58,22 @@ pub(crate) struct Queue {
     shares: Arc<Semaphore>,
 }
 
-/// Makes a queue with room for so many records.
-pub(crate) fn queue(records_max: usize) -> (Queue, mpsc::Receiver<Work>) {
-    let (work, receiver) = mpsc::channel(records_max);
-    (Queue { work, shares: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)) }, receiver)
+/// What a queue holds at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueLimits {
+    pub(crate) records_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+impl QueueLimits {
+    pub(crate) const DEFAULT: Self =
+        Self { records_max: QUEUE_RECORDS_MAX, bytes_max: QUEUE_BYTES_MAX };
+}
+
+/// Makes a queue.
+pub(crate) fn queue(limits: QueueLimits) -> (Queue, mpsc::Receiver<Work>) {
+    let (work, receiver) = mpsc::channel(limits.records_max);
+    (Queue { work, shares: Arc::new(Semaphore::new(limits.bytes_max)) }, receiver)
 }
 
 impl Queue {

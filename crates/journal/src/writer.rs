@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledger::{Entry, Hash, Record, Rules, Tree};
 use model::{AccessEvent, AccessRecord, CommandRef, FinishedResult, SessionId, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::directory::Disk;
 use crate::queue::{Append, Reply, Work};
@@ -32,7 +32,15 @@ pub(crate) struct Writer<D> {
 struct Batch {
     bytes: Vec<u8>,
     hashes: Vec<Hash>,
-    replies: Vec<(Reply<u64>, u64)>,
+    waiting: Vec<Waiting>,
+}
+
+/// Someone who waits for a record of the batch.
+struct Waiting {
+    reply: Reply<u64>,
+    index: u64,
+    /// Its share of the queue's bytes, which is given back when the record is written.
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -67,7 +75,7 @@ impl<D: Disk> Writer<D> {
             Work::Stop(reply) => return Some(reply),
         };
         match self.add(&record, &entry) {
-            Ok(index) => self.batch.replies.push((reply, index)),
+            Ok(index) => self.batch.waiting.push(Waiting { reply, index, _share }),
             Err(error) => {
                 // Whoever asked may have gone away.
                 let _gone = reply.send(Err(error));
@@ -108,12 +116,12 @@ impl<D: Disk> Writer<D> {
 
     /// Makes the batch durable and acknowledges its records, or fails them all for good.
     pub(crate) fn commit(&mut self) -> Result<(), JournalError> {
-        let Batch { bytes, hashes, replies } = std::mem::take(&mut self.batch);
+        let Batch { bytes, hashes, waiting } = std::mem::take(&mut self.batch);
         let written = self.shared.check().and_then(|()| self.write(&bytes));
         if written.is_ok() {
             self.shared.add(&hashes);
         }
-        for (reply, index) in replies {
+        for Waiting { reply, index, _share } in waiting {
             // Whoever asked may have gone away; the record stays.
             let _gone = reply.send(written.clone().map(|()| index));
         }
