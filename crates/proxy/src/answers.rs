@@ -192,7 +192,7 @@ impl Session {
         for entry in skipped.into_iter().rev() {
             match entry.payload {
                 Reply::Parse(undo) | Reply::Bind(undo) | Reply::Close(undo) => {
-                    self.prepared.undo(undo)
+                    self.prepared.undo(undo);
                 }
                 Reply::Command(running) => {
                     self.finish(running, End::of(FinishedResult::Skipped), Bytes::new()).await?;

@@ -87,3 +87,78 @@ pub(crate) fn compare(plan: &Plan, columns: &RowDescription) -> Result<(), Endin
 pub(crate) fn no_columns(plan: &Plan) -> Result<(), Ending> {
     if plan.outputs.is_empty() { Ok(()) } else { Err(Ending::Plan("no columns")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::BytesMut;
+    use model::{Facts, StatementKind};
+    use pgwire::write::{self, Column};
+    use pgwire::{BackendDecoder, BackendEvent, Format};
+    use sql::{Effect, Output};
+
+    use super::*;
+
+    #[test]
+    fn only_the_planned_columns_pass() {
+        let plan = plan(vec![
+            Output { name: "id".into(), origin: Some((7, 1)), type_oid: Some(23), masked: None },
+            Output { name: "n".into(), origin: None, type_oid: None, masked: None },
+        ]);
+        #[rustfmt::skip]
+        let cases = [
+            // first column        second column        passes
+            (("id", 7, 1, 23), Some(("n", 0, 0, 20)), true),
+            (("id", 7, 1, 23), Some(("n", 0, 0, 25)), true),
+            (("id", 7, 1, 23), None,                  false),
+            (("ID", 7, 1, 23), Some(("n", 0, 0, 20)), false),
+            (("id", 7, 2, 23), Some(("n", 0, 0, 20)), false),
+            (("id", 8, 1, 23), Some(("n", 0, 0, 20)), false),
+            (("id", 0, 0, 23), Some(("n", 0, 0, 20)), false),
+            (("id", 7, 1, 25), Some(("n", 0, 0, 20)), false),
+            (("id", 7, 1, 23), Some(("n", 7, 5, 20)), false),
+        ];
+        for (first, second, passes) in cases {
+            let columns: Vec<_> = [Some(first), second].into_iter().flatten().collect();
+            let described = describe(&columns);
+            assert_eq!(compare(&plan, &described).is_ok(), passes, "{columns:?}");
+        }
+        assert!(no_columns(&plan).is_err());
+    }
+
+    fn plan(outputs: Vec<Output>) -> Plan {
+        Plan {
+            facts: Arc::new(Facts::nothing(StatementKind::Read)),
+            forward: "".into(),
+            outputs,
+            tag: None,
+            effect: Effect::None,
+            parameters_max: 0,
+            is_empty: false,
+        }
+    }
+
+    fn describe(columns: &[(&str, u32, i16, u32)]) -> RowDescription {
+        let columns: Vec<Column<'_>> = columns
+            .iter()
+            .map(|&(name, table_oid, attnum, type_oid)| Column {
+                name,
+                table_oid,
+                attnum,
+                type_oid,
+                typlen: 4,
+                typmod: -1,
+                format: Format::Text,
+            })
+            .collect();
+        let mut bytes = BytesMut::new();
+        write::row_description(&mut bytes, &columns).unwrap();
+        let mut decoder = BackendDecoder::new();
+        decoder.receive(&bytes);
+        match decoder.poll_event().unwrap().unwrap() {
+            BackendEvent::Message(BackendMessage::RowDescription(described)) => described,
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -139,3 +139,69 @@ impl Prepared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{Facts, StatementKind};
+    use sql::{Effect, Plan};
+
+    use super::*;
+
+    #[test]
+    fn what_the_target_skipped_is_undone_last_first() {
+        let mut prepared = Prepared::default();
+        prepared.parse("a", statement("one"));
+        let undo = [
+            prepared.close(Named::Statement, "a"),
+            prepared.parse("a", statement("two")),
+            prepared.parse("", statement("three")),
+        ];
+        for undo in undo.into_iter().rev() {
+            prepared.undo(undo);
+        }
+        assert_eq!(
+            prepared.statement("a").map(|kept| kept.planned.text.to_string()),
+            Some("one".into())
+        );
+        assert!(prepared.statement("").is_none());
+    }
+
+    #[test]
+    fn a_failed_parse_drops_the_unnamed_statement_and_keeps_a_named_one() {
+        let mut prepared = Prepared::default();
+        prepared.parse("", statement("old"));
+        let undo = prepared.parse("", statement("new"));
+        prepared.failed_parse(undo);
+        assert!(prepared.statement("").is_none());
+
+        let undo = prepared.parse("a", statement("new"));
+        prepared.failed_parse(undo);
+        assert!(prepared.statement("a").is_none());
+    }
+
+    #[test]
+    fn a_name_can_be_taken_once_and_there_is_a_limit() {
+        let limits = Limits { statements_max: 2, ..Limits::default() };
+        let mut prepared = Prepared::default();
+        prepared.parse("a", statement("one"));
+        assert_eq!(prepared.may_parse("a", &limits).unwrap_err().sqlstate, "42P05");
+        assert!(prepared.may_parse("", &limits).is_ok());
+        prepared.parse("", statement("two"));
+        assert_eq!(prepared.may_parse("b", &limits).unwrap_err().sqlstate, "53400");
+    }
+
+    fn statement(text: &str) -> Statement {
+        let plan = Plan {
+            facts: Arc::new(Facts::nothing(StatementKind::Read)),
+            forward: text.into(),
+            outputs: Vec::new(),
+            tag: None,
+            effect: Effect::None,
+            parameters_max: 0,
+            is_empty: false,
+        };
+        Statement {
+            planned: Planned { text: text.into(), plan: Arc::new(plan), catalog_version: 1 },
+        }
+    }
+}
