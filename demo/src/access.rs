@@ -36,7 +36,7 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// How much is shown of a forwarded statement, in characters.
-const FORWARDED_CHARACTERS: usize = 420;
+const FORWARDED_CHARACTERS: usize = 250;
 
 /// Joins the invoices with themselves twice: hours of work.
 const LONG_QUERY: &str = "SELECT count(*) FROM billing.invoices a, billing.invoices b, \
@@ -85,8 +85,10 @@ fn show_forwarded(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
     let is_masked = !asked.contains("customers.ssn") && asked.contains(FIXED_PHONE);
     ensure!(is_masked, "the database was asked for masked values: {asked}");
     screen.say("The values did not even leave the database. Its own log shows what it was asked:");
-    let excerpt: String = asked.chars().take(FORWARDED_CHARACTERS).collect();
-    screen.forwarded(&format!("{excerpt} …"));
+    let begin = asked.find(&format!("'{FIXED_PHONE}'")).unwrap_or_default();
+    let excerpt = asked.get(begin..).unwrap_or_default();
+    let excerpt: String = excerpt.chars().take(FORWARDED_CHARACTERS).collect();
+    screen.forwarded(&format!("… {excerpt} …"));
     Ok(())
 }
 

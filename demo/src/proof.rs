@@ -35,7 +35,10 @@ pub async fn show_record(screen: &mut Screen, stage: &Stage) -> anyhow::Result<(
     }
     screen.quote("countersign log tail");
     let is_told = |line: &&str| !line.contains(" opened by ") && !line.contains(" closed after ");
-    let told: Vec<&str> = printed.lines().filter(is_told).collect();
+    // All is of today: the date is left out.
+    let date = format!("  {} ", stage.since.get(..10).unwrap_or_default());
+    let told: Vec<String> =
+        printed.lines().filter(is_told).map(|line| line.replacen(&date, "  ", 1)).collect();
     screen.quote(&told.join("\n"));
     screen.say("Each command's intent was on disk before the database saw it.");
     Ok(())

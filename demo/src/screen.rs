@@ -67,6 +67,11 @@ impl Screen {
         self.paragraph(Tone::Plain, "", text);
     }
 
+    /// A thing and what is to be known of it.
+    pub fn fact(&self, label: &str, text: &str) {
+        self.paragraph(Tone::Plain, label, text);
+    }
+
     /// Something that was checked and holds.
     pub fn holds(&self, text: &str) {
         self.paragraph(Tone::Good, "ok", text);

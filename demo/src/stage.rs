@@ -57,14 +57,16 @@ impl Stage {
         cluster.load(&data.sql).await?;
         let Billing { invoices, payments, .. } = data;
         screen.say(&format!(
-            "PostgreSQL on port {} holds {} customers, {invoices} invoices, {payments} payments,",
+            "PostgreSQL on port {} holds {} customers, {invoices} invoices and {payments} payments, \
+             all of them made up.",
             cluster.port(),
             billing::CUSTOMERS
         ));
-        screen.say("all of them made up.");
         let gateway = Gateway::start(&files, &cluster, lifetime).await?;
-        screen.say(&format!("Countersign listens on {} and alone holds", gateway.address()));
-        screen.say("the database's password.");
+        screen.say(&format!(
+            "Countersign listens on {} and alone holds the database's password.",
+            gateway.address()
+        ));
 
         screen.step("A named identity, and a grant for one task");
         let token = make_identity(screen, gateway.cli()).await?;
@@ -96,8 +98,8 @@ async fn make_identity(screen: &Screen, cli: &Cli) -> anyhow::Result<String> {
     cli.ask(&["identity", "create", IDENTITY, "--kind", "workload", "--owner", owner]).await?;
     let issued = cli.ask(&["identity", "token", "issue", IDENTITY, "--lifetime", "1d"]).await?;
     let token = text(&issued, "token")?;
-    screen.say(&format!("identity  {IDENTITY}, a workload; its owner is {owner}"));
-    screen.say(&format!("token     {}… shown once; only its verifier is kept", head(&token, 8)));
+    screen.fact("identity", &format!("{IDENTITY}, a workload; its owner is {owner}"));
+    screen.fact("token", &format!("{}…, shown once; only its verifier is kept", head(&token, 8)));
     Ok(token)
 }
 
@@ -110,8 +112,8 @@ pub async fn make_grant(screen: &Screen, cli: &Cli, length: &str) -> anyhow::Res
     let purpose = "answer a customer's question about an invoice";
     arguments.extend(["--for", length, "--task", "SUP-4711", "--purpose", purpose]);
     let grant = text(&ask_patiently(cli, &arguments).await?, "id")?;
-    screen.say(&format!("grant     {grant}: {}", SCOPE.join(", ")));
-    screen.say(&format!("          for {length}, task SUP-4711, to {purpose}"));
+    let scope = SCOPE.join(", ");
+    screen.fact("grant", &format!("{grant}: {scope}; for {length}, task SUP-4711, to {purpose}"));
     Ok(grant)
 }
 
