@@ -53,7 +53,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
-    /// Settings file [default: $COUNTERSIGN_CONFIG, else /etc/countersign/countersign.toml]
+    /// Settings file [default: `$COUNTERSIGN_CONFIG`, else `/etc/countersign/countersign.toml`]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print results as JSON, one value on a line, for programs
@@ -163,4 +163,39 @@ pub(crate) fn run() -> ExitCode {
 /// The tree of commands, for completion scripts and for tests.
 fn tree() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn the_documentation_names_every_command_and_every_option() {
+        let page = include_str!("../../../docs/cli.md");
+        for (path, option) in leaves(&tree(), "") {
+            assert!(page.contains(&format!("`{path}")), "docs/cli.md lacks {path}");
+            if let Some(option) = option {
+                assert!(page.contains(&option), "docs/cli.md lacks {option} of {path}");
+            }
+        }
+    }
+
+    /// Each command without subcommands, with each of its long options.
+    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, Option<String>)> {
+        if command.has_subcommands() {
+            let below = command.get_subcommands().map(|sub| {
+                let path = format!("{path} {}", sub.get_name());
+                leaves(sub, path.trim())
+            });
+            return below.flatten().collect();
+        }
+        let options = command.get_arguments().filter_map(clap::Arg::get_long);
+        let options = options.map(|long| (path.to_owned(), Some(format!("--{long}"))));
+        std::iter::once((path.to_owned(), None)).chain(options).collect()
+    }
 }

@@ -63,10 +63,7 @@ impl Printer {
     ///
     /// What standard error says.
     pub(crate) fn remark(&self, message: &str) -> io::Result<()> {
-        match self.is_json {
-            true => Ok(()),
-            false => put(&mut io::stderr().lock(), &escape_lines(message)),
-        }
+        if self.is_json { Ok(()) } else { put(&mut io::stderr().lock(), &escape_lines(message)) }
     }
 }
 
@@ -171,10 +168,17 @@ impl Table {
     }
 }
 
+/// Lines as one text, each with its end.
+pub(crate) fn joined(mut lines: Vec<String>) -> String {
+    lines.push(String::new());
+    lines.join("\n")
+}
+
 /// Lines of `name  value` for people, values below one another.
 pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    pairs.iter().map(|(name, value)| format!("{name:<width$}  {}\n", escape(value))).collect()
+    let lines = pairs.iter().map(|(name, value)| format!("{name:<width$}  {}", escape(value)));
+    joined(lines.collect())
 }
 
 #[cfg(test)]

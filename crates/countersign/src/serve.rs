@@ -162,10 +162,7 @@ fn report(ledger: &str, found: &journal::Opened) {
 }
 
 fn control_failure(error: ControlError) -> Failure {
-    match error {
-        ControlError::Ledger(error) => error.into(),
-        other => Failure::failed(other),
-    }
+    if let ControlError::Ledger(error) = error { error.into() } else { Failure::failed(error) }
 }
 
 /// Everything that runs.

@@ -1,6 +1,11 @@
 //! `countersign serve` where no target is needed: how it starts, why it does not, how it ends.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;

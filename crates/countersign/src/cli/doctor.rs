@@ -8,7 +8,7 @@ mod targets;
 use serde_json::json;
 
 use super::{Context, Exit, Failure};
-use crate::printer::escape;
+use crate::printer::{escape, joined};
 use crate::settings::{self, SettingsError};
 
 /// Arguments of `countersign doctor`.
@@ -122,18 +122,16 @@ fn report(findings: &Findings, context: &Context) -> Result<Exit, Failure> {
 
 fn text(findings: &Findings) -> String {
     let width = findings.0.iter().map(|finding| finding.about.len()).max().unwrap_or(0);
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for Finding { level, about, what, fix } in &findings.0 {
-        text.push_str(&format!("{:<4}  {about:<width$}  {}\n", level.name(), escape(what)));
-        if let Some(fix) = fix {
-            text.push_str(&format!("      {:<width$}  → {}\n", "", escape(fix)));
-        }
+        lines.push(format!("{:<4}  {about:<width$}  {}", level.name(), escape(what)));
+        lines.extend(fix.iter().map(|fix| format!("      {:<width$}  → {}", "", escape(fix))));
     }
-    text.push_str(&format!(
-        "\n{} ok, {} to improve, {} to mend\n",
+    lines.push(format!(
+        "\n{} ok, {} to improve, {} to mend",
         findings.count(Level::Ok),
         findings.count(Level::Warn),
         findings.count(Level::Fail)
     ));
-    text
+    joined(lines)
 }

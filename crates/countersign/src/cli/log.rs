@@ -71,11 +71,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         Command::Tail { lines, follow, ledger } => {
             let mut reader = open(ledger, context)?;
             tail(&mut reader, *lines, context)?;
-            while *follow {
-                std::thread::sleep(POLL_INTERVAL);
-                while let Some(stored) = reader.next_record().map_err(unreadable)? {
-                    print_line(&stored, context)?;
-                }
+            if *follow {
+                self::follow(&mut reader, context)?;
             }
         }
         Command::Show { index, ledger } => {
@@ -108,6 +105,16 @@ fn tail(reader: &mut Reader, lines: usize, context: &Context) -> Result<(), Fail
         }
     }
     last.iter().try_for_each(|stored| print_line(stored, context))
+}
+
+/// Ends only by an error, for example that nobody reads the output any more.
+fn follow(reader: &mut Reader, context: &Context) -> Result<(), Failure> {
+    loop {
+        std::thread::sleep(POLL_INTERVAL);
+        while let Some(stored) = reader.next_record().map_err(unreadable)? {
+            print_line(&stored, context)?;
+        }
+    }
 }
 
 fn print_line(stored: &Stored, context: &Context) -> Result<(), Failure> {

@@ -4,6 +4,8 @@ use model::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::printer::{escape, joined};
+
 /// A value without quotes. Lists are joined by commas, objects stay JSON.
 fn plain(value: &Value) -> String {
     match value {
@@ -30,53 +32,52 @@ pub(crate) fn name(value: &impl Serialize) -> String {
 
 /// Every member of an object on a line of its own, nested ones below their names.
 pub(crate) fn document<T: Serialize + ?Sized>(value: &T) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     match serde_json::to_value(value) {
         Ok(value) => lines(&value, 0, &mut out),
-        Err(error) => out.push_str(&format!("it cannot be shown: {error}\n")),
+        Err(error) => out.push(format!("it cannot be shown: {error}")),
     }
-    out
+    joined(out)
 }
 
-fn lines(value: &Value, depth: usize, out: &mut String) {
+/// Two blanks for each level.
+fn lines(value: &Value, depth: usize, out: &mut Vec<String>) {
+    let indent = depth.saturating_mul(2);
+    let below = depth.saturating_add(1);
     let Value::Object(members) = value else {
-        out.push_str(&format!("{:1$}{2}\n", "", depth.saturating_mul(2), one_line(value)));
+        out.push(format!("{:indent$}{}", "", one_line(value)));
         return;
     };
-    let is_nested = |value: &Value| match value {
-        Value::Object(_) => true,
-        Value::Array(list) => list.iter().any(Value::is_object),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    };
-    let indent = depth.saturating_mul(2);
     let simple = members.iter().filter(|(_, value)| !is_nested(value));
     let width = simple.map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in members {
-        let name = crate::printer::escape(name);
-        if is_nested(value) {
-            out.push_str(&format!("{:indent$}{name}\n", ""));
-            match value {
-                Value::Array(list) => {
-                    for (i, value) in list.iter().enumerate() {
-                        let indent = depth.saturating_add(1).saturating_mul(2);
-                        out.push_str(&format!("{:indent$}[{i}]\n", ""));
-                        lines(value, depth.saturating_add(2), out);
-                    }
-                }
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::Object(_) => lines(value, depth.saturating_add(1), out),
-            }
-        } else {
-            out.push_str(&format!("{:indent$}{name:<width$}  {}\n", "", one_line(value)));
+        let name = escape(name);
+        if !is_nested(value) {
+            out.push(format!("{:indent$}{name:<width$}  {}", "", one_line(value)));
+            continue;
+        }
+        out.push(format!("{:indent$}{name}", ""));
+        let Value::Array(list) = value else {
+            lines(value, below, out);
+            continue;
+        };
+        for (i, value) in list.iter().enumerate() {
+            out.push(format!("{:1$}[{i}]", "", below.saturating_mul(2)));
+            lines(value, below.saturating_add(1), out);
         }
     }
 }
 
+fn is_nested(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(list) => list.iter().any(Value::is_object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 fn one_line(value: &Value) -> String {
-    crate::printer::escape(&plain(value))
+    escape(&plain(value))
 }
 
 #[cfg(test)]

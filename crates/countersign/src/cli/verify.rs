@@ -152,7 +152,7 @@ impl Verdict {
                 "ok": true,
                 "origin": verified.signed.origin,
                 "size": verified.size,
-                "root": hex::encode(verified.root.0),
+                "root": verified.root,
                 "signed_size": verified.signed.size,
                 "unsigned_tail": verified.unsigned_tail,
                 "torn_bytes": verified.torn_bytes,
@@ -170,18 +170,14 @@ impl Verdict {
     fn to_text(&self, name: &str) -> String {
         match self {
             Self::Sound(verified) => {
-                let mut text = format!(
-                    "{name}: sound. {} records of {}, signed up to {}, root {}\n",
-                    verified.size,
-                    verified.signed.origin,
-                    verified.signed.size,
-                    hex::encode(verified.root.0)
-                );
-                if !verified.unknown.is_empty() {
-                    let count = verified.unknown.len();
-                    text.push_str(&format!("  {count} permitted commands have no outcome yet\n"));
-                }
-                text
+                let open = match verified.unknown.len() {
+                    0 => String::new(),
+                    count => format!("  permitted commands without an outcome yet: {count}\n"),
+                };
+                format!(
+                    "{name}: sound. {} records of {}, signed up to {}, root {}\n{open}",
+                    verified.size, verified.signed.origin, verified.signed.size, verified.root
+                )
             }
             Self::Bad(fault) => {
                 let intact = match fault.intact.checked_sub(1) {

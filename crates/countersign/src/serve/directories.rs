@@ -7,6 +7,9 @@ use proxy::{GatewayView, RelationColumns};
 use super::MASK_ONLY;
 use crate::settings::Settings;
 
+const REACHABLE: &str = "reachable";
+const UNREACHABLE: &str = "cannot be reached; the gateway's log says why";
+
 /// The targets, as the data path sees them.
 #[derive(Debug)]
 pub(super) struct Targets {
@@ -59,10 +62,8 @@ impl TargetDirectory for Targets {
             address: known.address.clone(),
             mode: MASK_ONLY.to_owned(),
             masked_columns: known.masked_columns,
-            state: match self.view.is_reachable(&known.name) {
-                true => "reachable".to_owned(),
-                false => "cannot be reached; the gateway's log says why".to_owned(),
-            },
+            state: if self.view.is_reachable(&known.name) { REACHABLE } else { UNREACHABLE }
+                .to_owned(),
         };
         self.known.iter().map(describe).collect()
     }

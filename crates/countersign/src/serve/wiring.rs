@@ -7,7 +7,7 @@ use proxy::{Secret, TargetAddress, TargetSettings};
 
 use crate::cli::Failure;
 use crate::keys::Keys;
-use crate::settings::{Limits, Settings, Target, TargetHost, TargetTls};
+use crate::settings::{Limits, SecretRef, Settings, Target, TargetHost, TargetTls};
 use crate::tls;
 
 /// Open files besides those of clients: ledgers, catalogs, admin connections, libraries.
@@ -55,8 +55,8 @@ pub(super) fn data_path(settings: &Settings, keys: &Keys) -> Result<proxy::Setti
 ///
 /// What is wrong with its secret or its certificates.
 pub(crate) fn target(target: &Target) -> Result<TargetSettings, anyhow::Error> {
-    let password = target.password.as_ref().map(crate::settings::SecretRef::fetch).transpose()?;
-    if let Some(exposure) = target.password.as_ref().and_then(|password| password.exposure()) {
+    let password = target.password.as_ref().map(SecretRef::fetch).transpose()?;
+    if let Some(exposure) = target.password.as_ref().and_then(SecretRef::exposure) {
         tracing::warn!(target = %target.name, "the password's file is exposed: {exposure}");
     }
     Ok(TargetSettings {

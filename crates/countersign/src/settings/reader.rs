@@ -79,12 +79,20 @@ pub(crate) struct Place {
     pub(crate) span: Range<usize>,
 }
 
+/// A key's value, with the bytes of both.
+#[derive(Debug)]
+struct Member<'i> {
+    key_span: Range<usize>,
+    span: Range<usize>,
+    value: DeValue<'i>,
+}
+
 /// A table of which keys are taken one by one.
 #[derive(Debug)]
 pub(crate) struct Section<'i> {
     /// Where the table stands.
     pub(crate) place: Place,
-    left: BTreeMap<String, (Range<usize>, Range<usize>, DeValue<'i>)>,
+    left: BTreeMap<String, Member<'i>>,
     known: Vec<&'static str>,
 }
 
@@ -98,8 +106,9 @@ impl<'i> Section<'i> {
         let left = table
             .into_iter()
             .map(|(key, value)| {
-                let (key_span, value_span) = (key.span(), value.span());
-                (key.into_inner().into_owned(), (key_span, value_span, value.into_inner()))
+                let (key_span, span) = (key.span(), value.span());
+                let member = Member { key_span, span, value: value.into_inner() };
+                (key.into_inner().into_owned(), member)
             })
             .collect();
         Self { place, left, known: Vec::new() }
@@ -115,7 +124,7 @@ impl<'i> Section<'i> {
     /// Takes a key's value, if it is there.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<Field<'i>> {
         self.known.push(name);
-        let (_, span, value) = self.left.remove(name)?;
+        let Member { span, value, .. } = self.left.remove(name)?;
         Some(Field { place: Place { key: self.key(name), span }, value })
     }
 
@@ -136,8 +145,8 @@ impl<'i> Section<'i> {
 
     /// Reports every key that nobody took.
     pub(crate) fn finish(self, problems: &mut Problems) {
-        for (name, (span, _, _)) in &self.left {
-            let place = Place { key: self.key(name), span: span.clone() };
+        for (name, Member { key_span, .. }) in &self.left {
+            let place = Place { key: self.key(name), span: key_span.clone() };
             let fix = match suggest::nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => format!("Remove it; known here are: {}", self.known.join(", ")),
@@ -158,24 +167,22 @@ pub(crate) struct Field<'i> {
 impl<'i> Field<'i> {
     /// The value as text that is not empty.
     pub(crate) fn text(self, problems: &mut Problems) -> Option<Text> {
-        match self.value {
-            DeValue::String(text) if !text.is_empty() && !text.contains('\0') => {
-                Some(Text { place: self.place, value: text.into_owned() })
-            }
-            DeValue::String(_) => {
-                problems.add(&self.place, "is empty or has a NUL in it", "Give it a value");
-                None
-            }
-            other => wrong_type(&self.place, &other, "a text in quotes", problems),
+        let DeValue::String(text) = self.value else {
+            return wrong_type(&self.place, &self.value, "a text in quotes", problems);
+        };
+        if text.is_empty() || text.contains('\0') {
+            problems.add(&self.place, "is empty or has a NUL in it", "Give it a value");
+            return None;
         }
+        Some(Text { place: self.place, value: text.into_owned() })
     }
 
     /// The value as true or false.
     pub(crate) fn boolean(self, problems: &mut Problems) -> Option<bool> {
-        match self.value {
-            DeValue::Boolean(value) => Some(value),
-            other => wrong_type(&self.place, &other, "true or false, without quotes", problems),
-        }
+        let DeValue::Boolean(value) = self.value else {
+            return wrong_type(&self.place, &self.value, "true or false, without quotes", problems);
+        };
+        Some(value)
     }
 
     /// The value as a whole number within bounds.
@@ -226,10 +233,10 @@ impl<'i> Field<'i> {
 
     /// The value as a table.
     pub(crate) fn section(self, problems: &mut Problems) -> Option<Section<'i>> {
-        match self.value {
-            DeValue::Table(table) => Some(Section::new(self.place, table)),
-            other => wrong_type(&self.place, &other, "a table", problems),
-        }
+        let DeValue::Table(table) = self.value else {
+            return wrong_type(&self.place, &self.value, "a table", problems);
+        };
+        Some(Section::new(self.place, table))
     }
 
     /// The value as tables, one for each `[[…]]`.

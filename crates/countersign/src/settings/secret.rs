@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_password_is_refused_without_showing_it() {
-        for content in [&b""[..], b"\n", b"pass\0word", b"\xff", &[b'x'; SECRET_BYTES_MAX + 1]] {
+        for content in [&b""[..], b"\n", b"pass\0word", b"\xff", &vec![b'x'; SECRET_BYTES_MAX + 1]]
+        {
             let (_dir, reference) = file_with(content);
             let error = reference.fetch().unwrap_err();
             assert!(matches!(error, SecretError::Unusable(_)), "{error}");

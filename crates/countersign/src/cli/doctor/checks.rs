@@ -45,7 +45,7 @@ pub(super) fn state(settings: &Settings, findings: &mut Findings) {
             "Nothing: the first `countersign serve` makes it",
         ),
         Err(error) => {
-            findings.fail("state", format!("{shown}: {error}"), "Let the gateway read it")
+            findings.fail("state", format!("{shown}: {error}"), "Let the gateway read it");
         }
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn disk(settings: &Settings, findings: &mut Findings) {
             return;
         }
     };
-    let free = u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size()));
+    let free = stat.blocks_available().saturating_mul(stat.fragment_size());
     let what = format!("{} MiB free for the ledgers in {}", free >> 20, dir.display());
     let fix = "Make room: when a record cannot be written, traffic stops";
     match free {
