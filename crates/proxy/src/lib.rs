@@ -6,8 +6,8 @@
 //! |---|---|
 //! | accept, greet, admit | `listener`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
-//! | what a client asks: judge, record, forward | `requests`, with `judge`, `prepared` |
-//! | what the target answers: compare, record, release | `answers`, with `reply`, `errors` |
+//! | what a client asks: judge, record, forward | `requests`, `judge`, `prepared`, `forwarding` |
+//! | what the target answers: compare, record, release | `answers`, `compare`, `reply`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
 //!
@@ -27,6 +27,7 @@ mod denial;
 mod directory;
 mod ending;
 mod errors;
+mod forwarding;
 mod gate;
 mod gateway;
 mod greeting;
