@@ -139,7 +139,10 @@ mod tests {
         }
     }
 
-    fn describe(columns: &[(&str, u32, i16, u32)]) -> RowDescription {
+    /// Name, table, number, type.
+    type Case = (&'static str, u32, i16, u32);
+
+    fn describe(columns: &[Case]) -> RowDescription {
         let columns: Vec<Column<'_>> = columns
             .iter()
             .map(|&(name, table_oid, attnum, type_oid)| Column {
@@ -156,9 +159,10 @@ mod tests {
         write::row_description(&mut bytes, &columns).unwrap();
         let mut decoder = BackendDecoder::new();
         decoder.receive(&bytes);
-        match decoder.poll_event().unwrap().unwrap() {
-            BackendEvent::Message(BackendMessage::RowDescription(described)) => described,
-            other => panic!("{other:?}"),
-        }
+        let event = decoder.poll_event().unwrap().unwrap();
+        let BackendEvent::Message(BackendMessage::RowDescription(described)) = event else {
+            panic!("{event:?}");
+        };
+        described
     }
 }
