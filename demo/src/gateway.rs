@@ -156,9 +156,9 @@ impl Cli {
         })
     }
 
-    /// A command as a person would type it.
-    pub fn line(&self, command: &str) -> String {
-        format!("{} --config {} {command}", self.program.display(), self.settings.display())
+    /// The directory of the program.
+    pub fn programs(&self) -> &Path {
+        self.program.parent().unwrap_or(Path::new("/"))
     }
 }
 

@@ -6,6 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::screen::Screen;
 use crate::stage::{self, IDENTITY, Stage};
 
+/// What to try as the agent: one statement that is masked, and two that are refused.
+const TRIES: [&str; 3] = [
+    "SELECT name, ssn, account_number FROM billing.customers LIMIT 3",
+    "SELECT * FROM billing.payments",
+    "SELECT name FROM billing.customers WHERE ssn LIKE '9%'",
+];
+
 /// Grants the agent its scope once more, lets everything run on, and says what to do with it.
 pub async fn leave_running(screen: &Screen, stage: Stage) -> anyhow::Result<()> {
     screen.title("Everything runs on. The agent has a new grant:");
@@ -17,27 +24,25 @@ pub async fn leave_running(screen: &Screen, stage: Stage) -> anyhow::Result<()> 
     fs::set_permissions(&stop, fs::Permissions::from_mode(0o755))?;
 
     let url = gateway.connection_string(IDENTITY, &token);
-    screen.say("");
-    screen.say(&format!("DSN    {url}"));
-    screen.say(&format!("token  {token}"));
-    screen.say("");
-    screen.say("Be the agent (psql, or any PostgreSQL driver with that DSN):");
-    let psql = cluster.programs().join("psql");
-    let ask = |sql: &str| screen.quote(&format!("{} '{url}' -c \"{sql}\"", psql.display()));
-    ask("SELECT name, ssn, account_number FROM billing.customers LIMIT 3");
-    ask("SELECT * FROM billing.payments LIMIT 3");
+    screen.say("The DSN, with the agent's token in it, and where the programs and settings are:");
+    let programs = [gateway.cli().programs(), cluster.programs()];
+    let programs: Vec<String> = programs.iter().map(|path| path.display().to_string()).collect();
+    screen.quote(&format!("export DATABASE_URL='{url}'"));
+    screen.quote(&format!("export COUNTERSIGN_CONFIG='{}'", files.settings().display()));
+    screen.quote(&format!("export PATH='{}':\"$PATH\"", programs.join(":")));
+    screen.say("Then be the agent, with psql or any PostgreSQL driver:");
+    for sql in TRIES {
+        screen.quote(&format!("psql \"$DATABASE_URL\" -c \"{sql}\""));
+    }
     screen.say("Be the administrator:");
-    for command in ["session list", "grant list --live", "log tail --follow", "--help"] {
-        screen.quote(&gateway.cli().line(command));
+    for command in ["grant list --live", "log tail --follow", "session list", "--help"] {
+        screen.quote(&format!("countersign {command}"));
     }
     screen.say("Be the assessor:");
-    screen.quote(&gateway.cli().line(&format!(
-        "verify {} --key {}",
-        files.evidence().display(),
-        files.public_key().display()
-    )));
+    let (package, key) = (files.evidence(), files.public_key());
+    screen.quote(&format!("countersign verify '{}' --key '{}'", package.display(), key.display()));
     screen.say("Stop it all:");
-    screen.quote(&stop.display().to_string());
+    screen.quote(&format!("'{}'", stop.display()));
     gateway.release();
     cluster.release();
     Ok(())

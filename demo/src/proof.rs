@@ -128,9 +128,9 @@ pub async fn show_evidence(screen: &mut Screen, stage: &Stage) -> anyhow::Result
     cli.ask(&["evidence", "--from", &stage.since, "--to", &until, "--out", &out]).await?;
     let mut listed = Vec::new();
     list(&package, &package, &mut listed)?;
-    let rows: Vec<_> =
-        listed.iter().map(|(name, bytes)| [name.clone(), format!("{bytes:>9} bytes")]).collect();
-    screen.table(["file", "size"], &rows);
+    let kilobytes = listed.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add) / 1_000;
+    let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+    screen.say(&format!("{} files, {kilobytes} kB: {}", names.len(), names.join(", ")));
 
     let (code, verdict) = verify(cli, files, &package, &[]).await?;
     ensure!(code == 0, "the package does not verify: {verdict}");
