@@ -117,14 +117,16 @@ impl Walk<'_> {
     ) -> Result<(usize, RangeVar), Refusal> {
         let name = relation.ok_or_else(|| Refusal::syntax("no relation is named"))?;
         let relation = self.find_relation(&name, action)?;
-        if !relation.is_writable() {
-            return Err(Refusal::later("not_supported_view_write", "writing to a view"));
-        }
+        let is_writable = relation.is_writable();
         // INSERT finds the partition itself and touches no child of a plain table.
         let is_insert = action == Action::Insert;
         let is_partitioned = relation.kind == RelationKind::Partitioned;
         let reach = if is_insert && !is_partitioned { Reach::Only } else { names::reach(&name) };
-        Ok((self.use_relation(relation, action, reach), name))
+        let use_index = self.use_relation(relation, action, reach);
+        if !is_writable {
+            return Err(Refusal::later("not_supported_view_write", "writing to a view"));
+        }
+        Ok((use_index, name))
     }
 
     /// Makes the target known to the clauses behind it, but not to FROM.

@@ -5,4 +5,6 @@
 
 mod common;
 mod corpus;
+mod facts;
+mod mutations;
 mod raw;
