@@ -68,8 +68,9 @@ pub fn impure_source_complaints(files: &[SourceFile]) -> Vec<String> {
 
 /// Paths of source files that a page names in backquotes and that do not exist.
 ///
-/// A path is looked up from the root, then in `crates/`, then in `crates/<name>/src`, so that
-/// `proxy/path.rs` may be written for `crates/proxy/src/path.rs`.
+/// Only what begins with a directory of the root or of `crates/` is taken for a path of ours. It is
+/// looked up from the root, then in `crates/`, then in `crates/<name>/src`, so that `proxy/path.rs`
+/// may be written for `crates/proxy/src/path.rs`.
 pub fn named_file_complaints(files: &[SourceFile]) -> Vec<String> {
     let mut complaints = Vec::new();
     for page in files.iter().filter(|file| file.extension() == "md") {
@@ -81,14 +82,16 @@ pub fn named_file_complaints(files: &[SourceFile]) -> Vec<String> {
     complaints
 }
 
+/// True if the code begins like a path of this repository and ends like a file of it.
 fn is_path(code: &str) -> bool {
+    let ends = [".rs", ".md", ".toml", ".sh", ".sql", ".py", ".js", ".jsonl", ".txt", "/"];
+    let Some((begin, _)) = code.split_once('/') else { return false };
     let is_plain =
         code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-'));
-    let ends = [".rs", ".md", ".toml", ".sh", ".sql", ".py", ".js", ".jsonl", "/"];
-    is_plain
-        && code.contains('/')
-        && !code.starts_with('/')
-        && ends.iter().any(|end| code.ends_with(end))
+    let is_ours = [begin.to_owned(), format!("crates/{begin}")]
+        .iter()
+        .any(|directory| !begin.is_empty() && files::root().join(directory).is_dir());
+    is_plain && is_ours && ends.iter().any(|end| code.ends_with(end))
 }
 
 fn exists(path: &str) -> bool {
@@ -120,8 +123,10 @@ mod tests {
         assert_eq!(length_complaints(&[good.clone(), file("x.rs", &long)], &[]).len(), 1);
         let speaks = bad.text.replace("HERE", &["../", "shared"].concat());
         assert_eq!(forbidden_text_complaints(&[good, file("bad.md", &speaks)]).len(), 1);
-        let page =
-            file("page.md", "`tests/tidy/src/text.rs`, `model/lib.rs`, `tests/none.rs`, `a/b`");
+        let page = file(
+            "page.md",
+            "`tests/tidy/src/text.rs`, `model/lib.rs`, `tests/none.rs`, `records/x.md`",
+        );
         assert_eq!(named_file_complaints(&[page]).len(), 1);
     }
 
