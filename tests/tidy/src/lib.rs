@@ -16,5 +16,5 @@ pub use manifests::{
 pub use rules::{IMPORTS, LINES_MAX, LONG_FILES, LongFile, PURE};
 pub use text::{
     first_line_complaints, forbidden_text_complaints, impure_source_complaints, length_complaints,
-    named_file_complaints,
+    named_file_complaints, named_item_complaints,
 };

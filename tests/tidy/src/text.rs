@@ -82,6 +82,37 @@ pub fn named_file_complaints(files: &[SourceFile]) -> Vec<String> {
     complaints
 }
 
+/// Items that a page names in backquotes, as `module::item` or `Type::method`, and that are nowhere.
+///
+/// The last part must stand as a word in a source file of the crate or module that the first part
+/// names; if that is a type, in any file that has the type's name too.
+pub fn named_item_complaints(page: &SourceFile, files: &[SourceFile]) -> Vec<String> {
+    let code = page.text.split('`').skip(1).step_by(2);
+    let named = code.filter(|code| code.contains("::") && !code.contains([' ', '/', '*']));
+    let missing = named.filter(|item| !is_somewhere(item, files));
+    missing.map(|item| format!("{} names `{item}`, which is nowhere", page.path)).collect()
+}
+
+fn is_somewhere(item: &str, files: &[SourceFile]) -> bool {
+    let mut parts = item.split("::").map(|part| part.split(['(', '<', '{']).next().unwrap_or(part));
+    let first = parts.next().unwrap_or_default();
+    let last = parts.last().unwrap_or_default();
+    let is_type = first.starts_with(char::is_uppercase);
+    rust(files).any(|file| {
+        let begins = [format!("crates/{first}/"), format!("/{first}/"), format!("/{first}.rs")];
+        let is_there = if is_type {
+            has_word(&file.text, first)
+        } else {
+            begins.iter().any(|begin| file.path.contains(begin)) || file.path.starts_with(first)
+        };
+        is_there && has_word(&file.text, last)
+    })
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
+}
+
 /// True if the code begins like a path of this repository and ends like a file of it.
 fn is_path(code: &str) -> bool {
     let ends = [".rs", ".md", ".toml", ".sh", ".sql", ".py", ".js", ".jsonl", ".txt", "/"];
@@ -128,6 +159,9 @@ mod tests {
             "`tests/tidy/src/text.rs`, `model/lib.rs`, `tests/none.rs`, `records/x.md`",
         );
         assert_eq!(named_file_complaints(&[page]).len(), 1);
+        let source = file("crates/policy/src/lib.rs", "pub fn decide() {}");
+        let page = file("page.md", "`policy::decide`, `policy::guess`, `other::decide`, `a b::c`");
+        assert_eq!(named_item_complaints(&page, &[source]).len(), 2);
     }
 
     #[test]

@@ -60,10 +60,12 @@ fn the_project_speaks_only_of_itself() {
 }
 
 #[test]
-fn the_pages_name_files_that_exist() {
+fn the_pages_name_what_exists() {
     let files = tidy::repository().unwrap();
     for required in ["README.md", "ARCHITECTURE.md", "GLOSSARY.md", "CONTRIBUTING.md"] {
         page(&files, required);
     }
     assert_none(&tidy::named_file_complaints(&files));
+    let architecture = page(&files, "ARCHITECTURE.md");
+    assert_none(&tidy::named_item_complaints(architecture, &files));
 }
