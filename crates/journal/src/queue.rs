@@ -30,7 +30,7 @@ pub(crate) struct Append {
     pub(crate) entry: Entry,
     pub(crate) reply: Reply<u64>,
     /// Its share of [`QUEUE_BYTES_MAX`], given back when it is written or refused.
-    pub(crate) _share: Option<OwnedSemaphorePermit>,
+    pub(crate) share: Option<OwnedSemaphorePermit>,
 }
 
 /// A record in the queue. Await [`Self::durable`] to know that it is on disk.
@@ -87,7 +87,7 @@ impl Queue {
         let share = Arc::clone(&self.shares).acquire_many_owned(bytes).await;
         let share = Some(share.map_err(|_closed| JournalError::Closed)?);
         let (reply, receiver) = oneshot::channel();
-        let append = Append { record, entry, reply, _share: share };
+        let append = Append { record, entry, reply, share };
         let sent = self.work.send(Work::Append(Box::new(append))).await;
         sent.map_err(|_closed| JournalError::Closed)?;
         Ok(Ticket { reply: receiver })

@@ -40,7 +40,8 @@ struct Waiting {
     reply: Reply<u64>,
     index: u64,
     /// Its share of the queue's bytes, which is given back when the record is written.
-    _share: Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "held, not read")]
+    share: Option<OwnedSemaphorePermit>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -70,12 +71,12 @@ impl<D: Disk> Writer<D> {
 
     /// Adds a record to the batch. Returns the reply that a stop waits for.
     fn take(&mut self, work: Work) -> Option<Reply<()>> {
-        let Append { record, entry, reply, _share } = match work {
+        let Append { record, entry, reply, share } = match work {
             Work::Append(append) => *append,
             Work::Stop(reply) => return Some(reply),
         };
         match self.add(&record, &entry) {
-            Ok(index) => self.batch.waiting.push(Waiting { reply, index, _share }),
+            Ok(index) => self.batch.waiting.push(Waiting { reply, index, share }),
             Err(error) => {
                 // Whoever asked may have gone away.
                 let _gone = reply.send(Err(error));
@@ -121,7 +122,7 @@ impl<D: Disk> Writer<D> {
         if written.is_ok() {
             self.shared.add(&hashes);
         }
-        for Waiting { reply, index, _share } in waiting {
+        for Waiting { reply, index, share: _ } in waiting {
             // Whoever asked may have gone away; the record stays.
             let _gone = reply.send(written.clone().map(|()| index));
         }

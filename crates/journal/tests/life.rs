@@ -1,5 +1,5 @@
 //! The life of an access ledger: what a caller writes is what verification and the next run find.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+#![expect(clippy::cast_possible_truncation, reason = "small numbers in tests")]
 
 mod support;
 

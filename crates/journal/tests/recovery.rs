@@ -1,6 +1,6 @@
 //! What a crash leaves behind: torn tails are cut, signed records are never lost, damage is not a tail.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::cast_possible_truncation, reason = "small numbers in tests")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;

@@ -2,6 +2,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::cast_possible_truncation, reason = "small numbers in tests")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -110,16 +111,15 @@ fn act(act: Act, records: &mut Vec<Raw>, random: &mut Random) -> u64 {
             let place = random.below(leaf.len());
             leaf[place] ^= 1 + random.below(255) as u8;
         }
-        Act::EditPayload | Act::DropPayload => {
-            while records[at].payload.is_empty() {
-                at = random.below(records.len());
-            }
+        Act::EditPayload => {
+            at = with_payload(records, random);
             let payload = &mut records[at].payload;
             let place = random.below(payload.len());
-            match act {
-                Act::EditPayload => payload[place] ^= 1 + random.below(255) as u8,
-                _ => payload.clear(),
-            }
+            payload[place] ^= 1 + random.below(255) as u8;
+        }
+        Act::DropPayload => {
+            at = with_payload(records, random);
+            records[at].payload.clear();
         }
         Act::Delete => drop(records.remove(at)),
         Act::Swap => {
@@ -139,6 +139,16 @@ fn act(act: Act, records: &mut Vec<Raw>, random: &mut Random) -> u64 {
         }
     }
     at as u64
+}
+
+/// A random record that has a payload.
+fn with_payload(records: &[Raw], random: &mut Random) -> usize {
+    loop {
+        let at = random.below(records.len());
+        if !records[at].payload.is_empty() {
+            return at;
+        }
+    }
 }
 
 #[tokio::test]
@@ -328,7 +338,7 @@ fn in_parallel(rounds: u64, check: impl Fn(u64, &mut Random) + Sync) {
     });
 }
 
-/// SplitMix64: enough for choosing places.
+/// `SplitMix64`: enough for choosing places.
 struct Random(u64);
 
 impl Random {

@@ -102,3 +102,159 @@ fn root(proof: &RangeProof, mut tree: Tree, leaves: &[Hash], size: u64) -> Optio
     }
     proof.tree_after(tree, size).map(|tree| tree.root())
 }
+
+#[cfg(test)]
+mod tests {
+    use crypto::sign::SigningKey;
+    use model::{AccessEvent, AccessRecord, LedgerHead, SessionEnd, SessionId, Timestamp};
+
+    use super::*;
+    use crate::RuleError;
+    use crate::record::to_line;
+
+    const COUNT: usize = 20;
+
+    /// A run with one long session in it, and heartbeats.
+    fn leaves() -> Vec<Vec<u8>> {
+        let session = SessionId::from_random(1);
+        let found: LedgerHead = Tree::default().head();
+        let mut events = vec![
+            AccessEvent::EpochStarted { version: "0.1.0".into(), found, cut_bytes: 0 },
+            AccessEvent::SessionOpened {
+                session,
+                identity: "agent".parse().unwrap(),
+                target: "billing".parse().unwrap(),
+                peer: String::new(),
+                tls: true,
+                mode: "mask-only".into(),
+                application: String::new(),
+                control_size: 1,
+            },
+        ];
+        events.extend((3..COUNT as u64).map(|sessions| AccessEvent::Heartbeat { sessions }));
+        let reason = SessionEnd::Terminated;
+        events.push(AccessEvent::SessionClosed { session, commands: 0, reason });
+        let line = |event| to_line(&AccessRecord { at: Timestamp::EPOCH, event });
+        events.into_iter().map(line).collect()
+    }
+
+    fn vkey() -> VKey {
+        VKey::new("gw1", SigningKey::from_seed([1; 32]).verifying_key()).unwrap()
+    }
+
+    struct Package {
+        checkpoint: String,
+        leaves: Vec<Vec<u8>>,
+        hashes: Vec<Hash>,
+        proof: RangeProof,
+        first: usize,
+    }
+
+    impl Package {
+        /// The leaves from `first` to `end` of the ledger, under a checkpoint over all of them.
+        fn new(all: &[Vec<u8>], first: usize, end: usize) -> Self {
+            let hashes: Vec<Hash> = all.iter().map(|leaf| leaf_hash(leaf)).collect();
+            let root = hashes.iter().copied().collect::<Tree>().root();
+            let size = all.len() as u64;
+            let signed = Checkpoint { origin: "gw1/access".into(), size, root };
+            Self {
+                checkpoint: signed.sign(&SigningKey::from_seed([1; 32])),
+                leaves: all[first..end].to_vec(),
+                proof: RangeProof::new(&hashes, first, end).unwrap(),
+                hashes: hashes[first..end].to_vec(),
+                first,
+            }
+        }
+
+        fn verify(&self) -> Result<(Checkpoint, Vec<Record>), Fault> {
+            let leaves: Vec<&[u8]> = self.leaves.iter().map(Vec::as_slice).collect();
+            let excerpt = Excerpt {
+                checkpoint: &self.checkpoint,
+                first: self.first as u64,
+                leaves: &leaves,
+                hashes: Some(&self.hashes),
+                proof: &self.proof,
+            };
+            verify_excerpt(&excerpt, &vkey())
+        }
+    }
+
+    #[test]
+    fn every_run_of_leaves_verifies_with_its_proof() {
+        let all = leaves();
+        for first in 0..=COUNT {
+            for end in first..=COUNT {
+                let (signed, records) = Package::new(&all, first, end).verify().unwrap();
+                assert_eq!((signed.size, records.len()), (COUNT as u64, end - first));
+            }
+        }
+    }
+
+    #[test]
+    fn an_altered_missing_or_moved_leaf_is_named() {
+        let all = leaves();
+        for at in 5..15 {
+            let sound = || Package::new(&all, 5, 15);
+            let named = |package: &Package, index: usize| {
+                let fault = package.verify().unwrap_err();
+                assert_eq!(fault.index, Some(index as u64), "{at}: {fault}");
+            };
+            let mut edited = sound();
+            edited.leaves[at - 5][3] ^= 1;
+            named(&edited, at);
+
+            let mut missing = sound();
+            missing.leaves.remove(at - 5);
+            named(&missing, at);
+
+            let mut twice = sound();
+            twice.leaves.insert(at - 5, all[at].clone());
+            named(&twice, at + 1);
+
+            let mut wrong_hash = sound();
+            wrong_hash.hashes[at - 5].0[0] ^= 1;
+            named(&wrong_hash, at);
+
+            let mut both = sound();
+            both.leaves[at - 5][3] ^= 1;
+            both.hashes[at - 5] = leaf_hash(&both.leaves[at - 5]);
+            let fault = both.verify().unwrap_err();
+            assert_eq!((fault.index, fault.kind), (Some(5), FaultKind::Span { last: 14 }));
+        }
+    }
+
+    #[test]
+    fn another_place_proof_or_checkpoint_is_refused() {
+        let all = leaves();
+        let mut moved = Package::new(&all, 5, 15);
+        moved.first = 6;
+        assert!(moved.verify().is_err());
+
+        let mut other_proof = Package::new(&all, 5, 15);
+        other_proof.proof.after[0].0[0] ^= 1;
+        assert!(other_proof.verify().is_err());
+        other_proof.proof.after.clear();
+        assert!(other_proof.verify().is_err());
+
+        let mut other = Package::new(&all, 5, 15);
+        other.checkpoint = other.checkpoint.replace("\n20\n", "\n21\n");
+        let fault = other.verify().unwrap_err();
+        assert!(matches!(fault.kind, FaultKind::Checkpoint(_)), "{fault}");
+    }
+
+    #[test]
+    fn signed_leaves_must_be_records_that_follow_one_another() {
+        let mut all = leaves();
+        all[7] = b"no record".to_vec();
+        let fault = Package::new(&all, 5, 15).verify().unwrap_err();
+        assert_eq!(fault.index, Some(7));
+        assert!(matches!(fault.kind, FaultKind::Record(_)), "{fault}");
+
+        let mut all = leaves();
+        all[7] = all[1].clone();
+        let fault = Package::new(&all, 0, 15).verify().unwrap_err();
+        assert_eq!(fault.index, Some(7));
+        assert!(matches!(fault.kind, FaultKind::Rule(RuleError::SessionKnown(_))), "{fault}");
+        assert!(Package::new(&all, 5, 15).verify().is_ok(), "from the middle it may be the first");
+    }
+}

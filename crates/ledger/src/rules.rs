@@ -325,3 +325,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
