@@ -301,6 +301,11 @@ impl Session {
     ) -> Result<(), Ending> {
         self.commands_running = self.commands_running.saturating_sub(1);
         self.running_since = (self.commands_running > 0).then(Instant::now);
+        let allowed = running.permit.allowed();
+        if allowed.rows_max().is_none() && running.rows > 0 {
+            // With a limit they were counted as they passed.
+            self.gate.usage.add_rows(allowed.grants(), running.rows);
+        }
         let outcome = running.outcome(end);
         let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
         self.holds.push(Hold::Outcome(pending, bytes));
