@@ -7,8 +7,12 @@ from sqlalchemy import String, URL, create_engine, exc, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 host, port, user, password, database = sys.argv[1:6]
+# Without native hstore: to find that type, SQLAlchemy would read the system catalogs.
 engine = create_engine(
-    URL.create("postgresql+psycopg", user, password, host, int(port), database), pool_size=2, pool_pre_ping=True
+    URL.create("postgresql+psycopg", user, password, host, int(port), database),
+    pool_size=2,
+    pool_pre_ping=True,
+    use_native_hstore=False,
 )
 
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -146,7 +147,9 @@ impl Gateway {
     /// Writes the settings and starts nothing.
     pub fn prepare(settings: &Settings) -> Self {
         let directory = scratch::new_directory("gw");
-        fs::write(directory.join("svc.password"), SERVICE_PASSWORD).unwrap();
+        let password = directory.join("svc.password");
+        fs::write(&password, SERVICE_PASSWORD).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(directory.join("countersign.toml"), settings.text(&directory)).unwrap();
         Self {
             directory,

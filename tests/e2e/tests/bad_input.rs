@@ -282,19 +282,28 @@ fn a_second_gateway_on_the_same_state_is_refused() {
 #[test]
 fn a_target_that_is_down_is_a_clear_error_and_on_record() {
     let database = Cluster::shared().billing();
-    let mut dead = Target::billing(&database);
-    dead.name = "dead".into();
-    // Bound and never listened on: nobody else can take the port meanwhile.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    dead.more = vec![("port".into(), port.to_string())];
-    let world =
-        World::with(database.clone(), &Settings::new(vec![Target::billing(&database), dead]));
-    let error = world.gateway.connect("agent", "dead", &world.token).unwrap_err();
-    assert!(error.sqlstate.starts_with("08"), "{error}");
-    assert!(!error.message.is_empty() && !error.message.contains(&port.to_string()), "{error}");
-    let on_record = ledger::records(&world.gateway, "access");
-    assert!(on_record.iter().any(|record| record.leaf["target"] == "dead"), "nothing recorded");
-    world.still_serves();
+    let door = Doorway::open(database.cluster.address);
+    let mut behind = Target::billing(&database);
+    behind.more = vec![("port".into(), door.address.port().to_string())];
+    let world = World::with(database, &Settings::new(vec![behind]));
+    let mut open = world.connect();
+    assert!(open.simple("SELECT 1").errors().is_empty());
+
+    let port = door.address.port().to_string();
+    door.shut();
+    let answer = open.simple("SELECT n, 'while-down' FROM billing.numbers WHERE n = 1");
+    assert!(answer.rows().is_empty(), "{answer:?}");
+    let error = e2e::wait::until("the gateway notices", || {
+        world.gateway.connect("agent", "billing", &world.token).err()
+    });
+    assert!(error.sqlstate.starts_with("08") && !error.message.is_empty(), "{error}");
+    assert!(!error.message.contains(&port), "the client is not told where the target is: {error}");
+    let records = ledger::records(&world.gateway, "access");
+    let is_noted = |record: &ledger::Record| {
+        record.kind() == "authentication_failed" || record.leaf["reason"] == "target_lost"
+    };
+    assert!(records.iter().any(is_noted), "nothing on record");
+    world.gateway.wait_until_it_says("billing");
 }
 
 #[test]
@@ -323,4 +332,50 @@ fn many_connections_that_say_nothing_do_not_keep_others_out() {
         (0..200).filter_map(|_| Wire::connect(world.gateway.address).ok()).collect();
     world.still_serves();
     drop(idle);
+}
+
+/// A way to an address that can be shut: what a network or a host that fails looks like.
+struct Doorway {
+    address: std::net::SocketAddr,
+    is_shut: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    guests: std::sync::Arc<std::sync::Mutex<Vec<std::net::TcpStream>>>,
+}
+
+impl Doorway {
+    fn open(to: std::net::SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = Self {
+            address: listener.local_addr().unwrap(),
+            is_shut: std::sync::Arc::default(),
+            guests: std::sync::Arc::default(),
+        };
+        let (is_shut, guests) = (door.is_shut.clone(), door.guests.clone());
+        std::thread::spawn(move || {
+            for inner in listener.incoming().map_while(Result::ok) {
+                if is_shut.load(std::sync::atomic::Ordering::SeqCst) {
+                    return;
+                }
+                let outer = std::net::TcpStream::connect(to).unwrap();
+                for (mut from, mut into) in [(&inner, &outer), (&outer, &inner)]
+                    .map(|(from, into)| (from.try_clone().unwrap(), into.try_clone().unwrap()))
+                {
+                    std::thread::spawn(move || {
+                        drop(std::io::copy(&mut from, &mut into));
+                        drop(into.shutdown(std::net::Shutdown::Both));
+                    });
+                }
+                guests.lock().unwrap().extend([inner, outer]);
+            }
+        });
+        door
+    }
+
+    fn shut(self) {
+        self.is_shut.store(true, std::sync::atomic::Ordering::SeqCst);
+        // The listener is closed by the thread that waits on it.
+        drop(std::net::TcpStream::connect(self.address));
+        for guest in self.guests.lock().unwrap().drain(..) {
+            drop(guest.shutdown(std::net::Shutdown::Both));
+        }
+    }
 }

@@ -47,8 +47,8 @@ pub struct Item {
 /// What a client does.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// Runs these statements, one after the other.
-    Statements(Vec<String>),
+    /// Runs these statements, one after the other. Some are no UTF-8.
+    Statements(Vec<Vec<u8>>),
     /// Sends these messages.
     Steps(Vec<Value>),
 }
@@ -81,7 +81,9 @@ impl Item {
     /// All that the client sends as SQL, for the rule that an echo is no leak.
     pub fn sent(&self) -> String {
         match &self.work {
-            Work::Statements(statements) => statements.join("\n"),
+            Work::Statements(statements) => {
+                String::from_utf8_lossy(&statements.join(&b'\n')).into_owned()
+            }
             Work::Steps(steps) => {
                 let mut sent = String::new();
                 for step in steps.iter().filter(|step| step["op"] != "admin") {
@@ -114,7 +116,9 @@ fn item(value: &Value) -> Item {
     let strings = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
     let work = match value["steps"].as_array() {
         Some(steps) => Work::Steps(steps.clone()),
-        None => Work::Statements(strings(&value["statements"])),
+        None => {
+            Work::Statements(value["statements"].as_array().unwrap().iter().map(bytes).collect())
+        }
     };
     Item {
         id: text(&value["id"]),
@@ -127,6 +131,14 @@ fn item(value: &Value) -> Item {
         decision: text(&value["expected"]["decision"]),
         must_not_appear: strings(&value["must_not_appear"]),
         why: text(&value["why"]),
+    }
+}
+
+/// A value is text, or `{"hex": …}`.
+pub fn bytes(value: &Value) -> Vec<u8> {
+    match value.as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => bytes_of_hex(value["hex"].as_str().unwrap()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::corpus::{Transcript, World};
-use crate::wire::{Stop, Wire};
+use crate::wire::{self, Stop, Wire};
 use crate::wire_answer::Answer;
 
 /// Longer than the gateway's own limit for a command.
@@ -51,7 +51,7 @@ impl Connections {
         &mut self,
         world: &World,
         (twin, identity): (usize, &str),
-        statements: &[String],
+        statements: &[Vec<u8>],
         protocol: Protocol,
     ) -> Transcript {
         let name = world.twins[twin].name;
@@ -63,16 +63,14 @@ impl Connections {
         let mut transcript = Transcript::default();
         let mut is_clean = true;
         for sql in statements {
-            let sql = sql.replace("w_a", name);
-            let answer = match protocol {
-                Protocol::Simple => {
-                    wire.send_message(b'Q', &crate::wire::c_string(&sql));
-                    wire.answer(TIMEOUT)
-                }
-                Protocol::ExtendedText => wire.extended(&sql, &[], 0),
-                Protocol::ExtendedBinary => wire.extended(&sql, &[], 1),
-            };
-            assert_ne!(answer.stop, Stop::TimedOut, "no end of the answer to: {sql}");
+            wire.send(&messages(&named(sql, name), protocol));
+            let answer = wire.answer(TIMEOUT);
+            assert_ne!(
+                answer.stop,
+                Stop::TimedOut,
+                "no end of the answer to: {}",
+                String::from_utf8_lossy(sql)
+            );
             is_clean &= leaves_nothing(&answer);
             transcript.closed |= answer.is_closed();
             transcript.messages.extend(answer.messages);
@@ -83,6 +81,31 @@ impl Connections {
         }
         transcript
     }
+}
+
+/// The statement with the database's name in the place of the one that the corpus knows.
+pub fn named(sql: &[u8], name: &str) -> Vec<u8> {
+    match std::str::from_utf8(sql) {
+        Ok(text) => text.replace("w_a", name).into_bytes(),
+        Err(_) => sql.to_vec(),
+    }
+}
+
+/// The messages that run the statement. Its bytes stand there as they are.
+fn messages(sql: &[u8], protocol: Protocol) -> Vec<u8> {
+    let format = match protocol {
+        Protocol::Simple => return wire::message(b'Q', &[sql, &[0]].concat()),
+        Protocol::ExtendedText => 0,
+        Protocol::ExtendedBinary => 1,
+    };
+    [
+        wire::message(b'P', &[&[0], sql, &[0, 0, 0]].concat()),
+        wire::bind("", "", &[], format),
+        wire::message(b'D', b"P\0"),
+        wire::execute("", 0),
+        wire::message(b'S', b""),
+    ]
+    .concat()
 }
 
 /// True if nothing but reads succeeded: no setting, no transaction, no name stays in the session.

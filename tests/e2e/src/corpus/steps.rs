@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::corpus::item::bytes_of_hex;
+use crate::corpus::item::{bytes, bytes_of_hex};
 use crate::corpus::{Transcript, World};
 use crate::wire::{self, Login, Stop, Wire};
 use crate::wire_answer::Message;
@@ -222,8 +222,7 @@ fn bind(step: &Value) -> Vec<u8> {
         let count = i16::try_from(codes.len()).unwrap();
         [vec![count], codes].concat().into_iter().flat_map(i16::to_be_bytes).collect::<Vec<u8>>()
     };
-    let values: Vec<Vec<u8>> =
-        step["params"].as_array().into_iter().flatten().map(parameter).collect();
+    let values: Vec<Vec<u8>> = step["params"].as_array().into_iter().flatten().map(bytes).collect();
     let mut body = wire::c_string(text(step, "portal").unwrap());
     body.extend(wire::c_string(text(step, "stmt").unwrap()));
     body.extend(formats("pfmt"));
@@ -242,20 +241,12 @@ fn function_call(step: &Value) -> Vec<u8> {
     let mut body = oid.to_be_bytes().to_vec();
     body.extend([0, 0]);
     body.extend(i16::try_from(arguments.len()).unwrap().to_be_bytes());
-    for argument in arguments.iter().map(parameter) {
+    for argument in arguments.iter().map(bytes) {
         body.extend(i32::try_from(argument.len()).unwrap().to_be_bytes());
         body.extend(argument);
     }
     body.extend([0, 0]);
     wire::message(b'F', &body)
-}
-
-/// A value is text, or `{"hex": …}`.
-fn parameter(value: &Value) -> Vec<u8> {
-    match value.as_str() {
-        Some(text) => text.as_bytes().to_vec(),
-        None => bytes_of_hex(value["hex"].as_str().unwrap()),
-    }
 }
 
 fn small(value: &Value) -> i16 {

@@ -48,11 +48,13 @@ impl Verdict {
             .filter(|message| message.kind == b'E')
             .map(|message| SqlError::parse(&message.body))
             .collect();
-        // Classes of refusals: 0A, 42 (names, rights, grammar), 28 and 08 (login, protocol), 25 and
-        // 34 and 26 (transaction, portal, statement gone), 54, 57, 22021 and 22P05 (limits, text).
+        // Classes of refusals: 42 (names, rights, grammar), 28 and 08 (login, protocol), 25, 34 and 26
+        // (transaction, portal, statement gone), 53, 54 and 57 (limits), 22021 (text that is none),
+        // 22023 (a setting's value); and whatever ends the session.
+        let classes = ["42", "28", "08", "25", "34", "26", "53", "54", "57", "22021", "22023"];
         let is_refusal = |error: &SqlError| {
-            ["42", "28", "08", "25", "34", "26", "54", "57", "53"]
-                .contains(&&error.sqlstate[..2.min(error.sqlstate.len())])
+            error.fields.contains(&('S', "FATAL".to_owned()))
+                || classes.iter().any(|class| error.sqlstate.starts_with(class))
         };
         if errors.iter().any(is_refusal) || (errors.is_empty() && transcript.closed) {
             Self::Denied
@@ -118,7 +120,8 @@ impl Report {
                 );
             }
             "deny" if !verdict.is_refusal() => {
-                self.clean_though_deny.push(format!("{} ({how}): {verdict:?}", item.id));
+                let said = told(&runs[0]);
+                self.clean_though_deny.push(format!("{} ({how}): {verdict:?} {said}", item.id));
             }
             _ => {}
         }
@@ -230,6 +233,12 @@ fn blank_after(body: &mut [u8], prefix: &str, itself: bool) {
                 .for_each(|byte| *byte = b'#');
         }
     }
+}
+
+/// The errors and tags of a run, for the report.
+fn told(run: &Transcript) -> String {
+    let told = run.messages.iter().filter(|message| matches!(message.kind, b'E' | b'C'));
+    format!("{:?}", told.collect::<Vec<_>>())
 }
 
 fn difference(left: &[Message], right: &[Message]) -> String {

@@ -7,7 +7,7 @@ use crate::corpus::Corpus;
 use crate::postgres::SERVICE_PASSWORD;
 use crate::wire::{Login, Wire};
 use crate::wire_answer::{Message, SqlError};
-use crate::{Cluster, Database, Gateway, Settings, Target};
+use crate::{Cluster, Database, Gateway, Settings, Target, wait};
 
 /// Grants of the corpus' manifest, by the identity that holds them.
 const GRANTS: [(&str, &[&str]); 4] =
@@ -147,9 +147,11 @@ impl World {
     pub fn terminate(&self, twin: usize) {
         let database = &self.twins[twin].database;
         database.run(&format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc'",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc'",
             database.name
         ));
+        // A client that asks at this very moment may read one error or another; later, only one.
+        std::thread::sleep(std::time::Duration::from_millis(300));
     }
 
     /// Undoes what an item did to rows, roles, settings and grants.
@@ -159,6 +161,7 @@ impl World {
             // Some undo what another twin's item has undone already.
             drop(database.cluster.superuser(&database.name).simple(sql));
         }
+        self.wait_for_catalog(twin);
         if database.value(FINGERPRINT) != self.twins[twin].fingerprint {
             database.run(RESTORE);
         }
@@ -167,6 +170,20 @@ impl World {
                 self.grant(twin, identity);
             }
         }
+    }
+
+    /// Waits until the gateway knows the tables as they are now: an item may have changed them, or cut the
+    /// connection by which it looks.
+    fn wait_for_catalog(&self, twin: usize) {
+        if self.gateway.is_none() {
+            return;
+        }
+        // Another holder than that of the item, whose grant may be gone.
+        wait::until("the gateway has read the target's catalog again", || {
+            let mut wire = self.connect(twin, "ephw").ok()?;
+            let answer = wire.simple("SELECT name, ssn FROM billing.customers WHERE id = 1");
+            (answer.texts() == [[Some("Ada".into()), Some("********".into())]]).then_some(())
+        });
     }
 
     /// Undoes what an item's setup did to roles and settings of the cluster.
