@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::corpus::Corpus;
 use crate::postgres::SERVICE_PASSWORD;
@@ -46,6 +47,9 @@ REVOKE ALL ON ALL TABLES IN SCHEMA billing FROM app_owner; REVOKE USAGE ON SCHEM
 ALTER ROLE eph LOGIN VALID UNTIL 'infinity'; ALTER ROLE svc RESET ALL; ALTER ROLE eph RESET ALL;
 ";
 
+/// More than twice the gateway's pause between two looks at a catalog.
+const CATALOG_SETTLES: Duration = Duration::from_millis(2500);
+
 /// The gateway and its three databases.
 #[derive(Debug)]
 pub struct World {
@@ -67,6 +71,8 @@ pub struct Twin {
     pub secrets: BTreeMap<String, String>,
     grants: BTreeMap<String, Vec<String>>,
     fingerprint: String,
+    /// Tables were changed, or sessions cut: the gateway must look at the catalog again.
+    is_disturbed: bool,
 }
 
 /// All that servers said to the client during one item.
@@ -144,19 +150,23 @@ impl World {
     }
 
     /// Cuts the target's sessions from the side of the target.
-    pub fn terminate(&self, twin: usize) {
+    pub fn terminate(&mut self, twin: usize) {
+        self.twins[twin].is_disturbed = true;
         let database = &self.twins[twin].database;
         database.run(&format!(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc'",
             database.name
         ));
         // A client that asks at this very moment may read one error or another; later, only one.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     /// Undoes what an item did to rows, roles, settings and grants.
     pub fn restore(&mut self, twin: usize, teardown: Option<&str>) {
         let database = self.twins[twin].database.clone();
+        if teardown.is_some_and(|sql| sql.contains("TABLE") || sql.contains("VIEW")) {
+            self.twins[twin].is_disturbed = true;
+        }
         if let Some(sql) = teardown {
             // Some undo what another twin's item has undone already.
             drop(database.cluster.superuser(&database.name).simple(sql));
@@ -172,18 +182,27 @@ impl World {
         }
     }
 
-    /// Waits until the gateway knows the tables as they are now: an item may have changed them, or cut the
-    /// connection by which it looks.
-    fn wait_for_catalog(&self, twin: usize) {
-        if self.gateway.is_none() {
+    /// Waits until the gateway knows the tables as they are now: an item may have changed them, or
+    /// cut the connection by which it looks.
+    fn wait_for_catalog(&mut self, twin: usize) {
+        if self.gateway.is_none() || !std::mem::take(&mut self.twins[twin].is_disturbed) {
             return;
         }
-        // Another holder than that of the item, whose grant may be gone.
+        // Two looks later, nothing of what was in between can come any more.
+        let mut since = Instant::now();
         wait::until("the gateway has read the target's catalog again", || {
-            let mut wire = self.connect(twin, "ephw").ok()?;
-            let answer = wire.simple("SELECT name, ssn FROM billing.customers WHERE id = 1");
-            (answer.texts() == [[Some("Ada".into()), Some("********".into())]]).then_some(())
+            if !self.knows_customers(twin) {
+                since = Instant::now();
+            }
+            (since.elapsed() > CATALOG_SETTLES).then_some(())
         });
+    }
+
+    fn knows_customers(&self, twin: usize) -> bool {
+        // Another holder than that of the item, whose grant may be gone.
+        let Ok(mut wire) = self.connect(twin, "ephw") else { return false };
+        let answer = wire.simple("SELECT name, ssn FROM billing.customers WHERE id = 1");
+        answer.texts() == [[Some("Ada".into()), Some("********".into())]]
     }
 
     /// Undoes what an item's setup did to roles and settings of the cluster.
@@ -210,7 +229,14 @@ fn make_twins(corpus: &Corpus) -> [Twin; 3] {
     let twin = |name: &'static str, template: &str, secrets: &BTreeMap<String, String>| {
         let database = cluster.copy_of(template, name);
         let fingerprint = database.value(FINGERPRINT);
-        Twin { name, database, secrets: secrets.clone(), grants: BTreeMap::new(), fingerprint }
+        Twin {
+            name,
+            database,
+            secrets: secrets.clone(),
+            grants: BTreeMap::new(),
+            fingerprint,
+            is_disturbed: false,
+        }
     };
     [
         twin("tw_a", "tmpl_a", &corpus.secrets_a),
