@@ -14,7 +14,7 @@ use crate::select::{self, Columns};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Refusal, functions, types};
+use crate::{Refusal, functions, limits, types};
 
 const UNNEST: &str = "unnest";
 
@@ -28,6 +28,9 @@ pub(crate) struct Source {
 impl Walk<'_> {
     /// Checks a FROM clause, whose items are then known at this level.
     pub(crate) fn from_clause(&mut self, sources: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+        if sources.len() > limits::SOURCES_MAX {
+            return Err(Refusal::too_large("entries of FROM", limits::SOURCES_MAX));
+        }
         let mut checked = Vec::with_capacity(sources.len());
         for source in sources {
             let Source { node, mut items } = self.source(source)?;
@@ -136,6 +139,7 @@ impl Walk<'_> {
         columns: Columns,
         alias: Option<&Alias>,
     ) -> Result<Item, Refusal> {
+        self.reserve_columns(columns.len())?;
         let renamed = alias.map(|alias| select::rename(&columns, &alias.colnames)).transpose()?;
         let mut scoped = Vec::with_capacity(columns.len());
         for (column, value) in renamed.unwrap_or(columns) {

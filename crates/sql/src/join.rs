@@ -13,11 +13,10 @@ use crate::select;
 use crate::tree;
 use crate::walk::Walk;
 
-/// The two sides of a join, checked.
+/// The two sides of a join, checked. The last item of each holds its columns.
 struct Sides {
-    left: Vec<ScopeColumn>,
-    right: Vec<ScopeColumn>,
-    items: Vec<Item>,
+    left: Vec<Item>,
+    right: Vec<Item>,
 }
 
 impl Walk<'_> {
@@ -45,18 +44,16 @@ impl Walk<'_> {
             | JoinType::JoinUniqueOuter
             | JoinType::JoinUniqueInner => return Err(unknown_join()),
         };
-        let (larg, rarg, sides) = self.sides(larg, rarg, is_lateral_ok)?;
-        let mut using = if is_natural {
+        let (larg, rarg, mut sides) = self.sides(larg, rarg, is_lateral_ok)?;
+        let using = if is_natural {
             common_names(&sides)
         } else {
-            tree::as_texts(&using_clause)
-                .ok_or_else(|| Refusal::syntax("USING needs names"))?
-                .into_iter()
-                .map(str::to_owned)
-                .collect()
+            let names = tree::as_texts(&using_clause);
+            let names = names.ok_or_else(|| Refusal::syntax("USING needs names"))?;
+            names.into_iter().map(str::to_owned).collect()
         };
-        let merged = self.merged(&mut using, &sides, kind)?;
-        let mut quals = self.join_condition(quals, &sides)?;
+        let merged = self.merged(&using, &sides, kind)?;
+        let mut quals = self.join_condition(quals, &mut sides)?;
         if is_natural && using.is_empty() {
             // NATURAL without a common column joins every row with every row.
             quals = Some(Box::new(tree::boolean(true)));
@@ -88,45 +85,46 @@ impl Walk<'_> {
         let missing = || Refusal::syntax("a join lacks a side");
         let left = self.source(*larg.ok_or_else(missing)?)?;
         let before = self.items().len();
-        let beside = left.items.iter().cloned().map(|item| Item {
+        // Moved, not copied: a chain of joins would copy everything at each of its links.
+        self.items().extend(left.items.into_iter().map(|item| Item {
             lateral_only: true,
             lateral_ok: is_lateral_ok,
             ..item
-        });
-        let beside: Vec<Item> = beside.collect();
-        self.items().extend(beside);
+        }));
         let right = self.source(*rarg.ok_or_else(missing)?)?;
-        self.items().truncate(before);
-        let columns = |items: &[Item]| items.last().map(|item| item.columns.clone());
-        let sides = Sides {
-            left: columns(&left.items).unwrap_or_default(),
-            right: columns(&right.items).unwrap_or_default(),
-            items: left.items.into_iter().chain(right.items).collect(),
-        };
-        Ok((left.node, right.node, sides))
+        let beside = self.items().split_off(before).into_iter();
+        let left_items =
+            beside.map(|item| Item { lateral_only: false, lateral_ok: true, ..item }).collect();
+        Ok((left.node, right.node, Sides { left: left_items, right: right.items }))
     }
 
     /// ON sees the two sides and what surrounds the query, not the rest of FROM.
     fn join_condition(
         &mut self,
         quals: Option<Box<Node>>,
-        sides: &Sides,
+        sides: &mut Sides,
     ) -> Result<Option<Box<Node>>, Refusal> {
-        let outside = std::mem::replace(self.items(), sides.items.clone());
-        let checked = self.expr_option(quals);
-        *self.items() = outside;
-        checked
+        let Some(quals) = quals else { return Ok(None) };
+        let left = sides.left.len();
+        let mut inside = std::mem::take(&mut sides.left);
+        inside.append(&mut sides.right);
+        let outside = std::mem::replace(self.items(), inside);
+        let checked = self.expr(*quals);
+        let mut inside = std::mem::replace(self.items(), outside);
+        sides.right = inside.split_off(left);
+        sides.left = inside;
+        Ok(Some(Box::new(checked?)))
     }
 
     /// The columns that USING merges. They are compared, so none may be masked.
     fn merged(
         &mut self,
-        using: &mut Vec<String>,
+        using: &[String],
         sides: &Sides,
         kind: JoinType,
     ) -> Result<Vec<ScopeColumn>, Refusal> {
         let mut merged: Vec<ScopeColumn> = Vec::with_capacity(using.len());
-        for name in using.iter() {
+        for name in using {
             if merged.iter().any(|column| column.name == *name) {
                 return Err(Refusal::syntax(format!("column \"{name}\" is in USING twice")));
             }
@@ -156,10 +154,11 @@ impl Walk<'_> {
         using_alias: Option<&Alias>,
         alias: Option<&Alias>,
     ) -> Result<Vec<Item>, Refusal> {
-        let Sides { left, right, mut items } = sides;
-        let is_merged = |name: &str| merged.iter().any(|column| column.name == name);
-        let rest: Vec<ScopeColumn> =
-            left.into_iter().chain(right).filter(|column| !is_merged(&column.name)).collect();
+        let Sides { left: mut items, mut right } = sides;
+        let mut rest = take_columns(&mut items);
+        rest.append(&mut take_columns(&mut right));
+        rest.retain(|column| !merged.iter().any(|key| key.name == column.name));
+        items.append(&mut right);
         for item in &mut items {
             item.by_column = false;
         }
@@ -206,14 +205,31 @@ fn item_with(columns: Vec<ScopeColumn>) -> Item {
     }
 }
 
-/// The names that NATURAL compares, in the order of the left side.
-fn common_names(sides: &Sides) -> Vec<String> {
-    let is_right = |name: &String| sides.right.iter().any(|column| column.name == *name);
-    sides.left.iter().map(|column| column.name.clone()).filter(is_right).collect()
+fn columns(side: &[Item]) -> &[ScopeColumn] {
+    side.last().map(|item| item.columns.as_slice()).unwrap_or_default()
 }
 
-fn side_column<'a>(side: &'a [ScopeColumn], name: &str) -> Result<&'a ScopeColumn, Refusal> {
-    let mut named = side.iter().filter(|column| column.name == name);
+/// The columns of a side. What has no name is reached only through the join from here on.
+fn take_columns(side: &mut Vec<Item>) -> Vec<ScopeColumn> {
+    match side.pop() {
+        Some(item) if item.by_name => {
+            let columns = item.columns.clone();
+            side.push(item);
+            columns
+        }
+        Some(item) => item.columns,
+        None => Vec::new(),
+    }
+}
+
+/// The names that NATURAL compares, in the order of the left side.
+fn common_names(sides: &Sides) -> Vec<String> {
+    let is_right = |name: &String| columns(&sides.right).iter().any(|c| c.name == *name);
+    columns(&sides.left).iter().map(|column| column.name.clone()).filter(is_right).collect()
+}
+
+fn side_column<'a>(side: &'a [Item], name: &str) -> Result<&'a ScopeColumn, Refusal> {
+    let mut named = columns(side).iter().filter(|column| column.name == name);
     match (named.next(), named.next()) {
         (Some(column), None) => Ok(column),
         (Some(_), Some(_)) => Err(Refusal::ambiguous_column(name)),

@@ -47,7 +47,10 @@ mod write;
 pub use analyse::analyse;
 pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
-pub use limits::{CHAIN_MAX, DEPTH_MAX, STATEMENT_BYTES_MAX, TOKENS_MAX};
+pub use limits::{
+    ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX,
+    TARGETS_MAX, TOKENS_MAX,
+};
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
 pub use request::Request;

@@ -21,6 +21,19 @@ pub const DEPTH_MAX: usize = 600;
 /// Most SELECT, JOIN, set operations or CASE of a statement, each counted by itself.
 pub const CHAIN_MAX: usize = 600;
 
+/// Most columns of one result (PostgreSQL, `MaxTupleAttributeNumber`).
+pub const TARGETS_MAX: usize = 1_664;
+
+/// Most entries of one FROM clause.
+pub const SOURCES_MAX: usize = 600;
+
+/// Most columns that the names of one statement can reach: queries of WITH that select `*` from
+/// each other twice double them.
+pub const SCOPE_COLUMNS_MAX: u64 = 100_000;
+
+/// Most columns of one `SET (a, b) = …`: the parser copies the right side for each of them.
+pub const ASSIGNED_ROW_MAX: usize = 32;
+
 /// Checks length, tokens and depth of a statement.
 ///
 /// # Errors
@@ -45,6 +58,9 @@ pub(crate) fn check(text: &str) -> Result<(), Refusal> {
     }
     if chains.iter().any(|count| *count > CHAIN_MAX) {
         return Err(Refusal::too_large("chained clauses", CHAIN_MAX));
+    }
+    if widest_assigned_row(&tokens) > ASSIGNED_ROW_MAX {
+        return Err(Refusal::too_large("columns assigned at once", ASSIGNED_ROW_MAX));
     }
     if depth(&tokens) > DEPTH_MAX {
         return Err(Refusal::too_large("levels", DEPTH_MAX));
@@ -101,6 +117,31 @@ fn depth(tokens: &[ScanToken]) -> usize {
     here.depth()
 }
 
+/// The number of columns in the longest `(a, b, …) =`.
+fn widest_assigned_row(tokens: &[ScanToken]) -> usize {
+    let mut widest = 0;
+    let mut names: Option<usize> = None;
+    let mut closed = 0;
+    for token in tokens {
+        match (token.token(), names) {
+            (Token::SqlComment | Token::CComment, _) => {}
+            (Token::Ascii40, _) => names = Some(1),
+            (Token::Ascii44, Some(count)) => names = Some(count.saturating_add(1)),
+            (Token::Ascii41, Some(count)) => {
+                names = None;
+                closed = count;
+            }
+            (Token::Ascii61, None) => {
+                widest = widest.max(closed);
+                closed = 0;
+            }
+            (_, None) => closed = 0,
+            (_, Some(_)) => {}
+        }
+    }
+    widest
+}
+
 enum Weight {
     Open,
     Close,
@@ -114,8 +155,9 @@ fn weight(token: &ScanToken) -> Weight {
     match token.token() {
         Token::Ascii40 | Token::Ascii91 => Weight::Open,
         Token::Ascii41 | Token::Ascii93 => Weight::Close,
-        // An expression ends before JOIN and ON; the joins themselves are counted apart.
-        Token::Ascii44 | Token::Ascii59 | Token::And | Token::Or | Token::Join | Token::On => {
+        Token::Ascii44 | Token::Ascii59 | Token::And | Token::Or => Weight::Separator,
+        // An expression ends before these; they themselves are counted apart.
+        Token::Join | Token::On | Token::Union | Token::Intersect | Token::Except => {
             Weight::Separator
         }
         Token::Ident

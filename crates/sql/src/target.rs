@@ -3,12 +3,12 @@
 use pg_query::protobuf::{ColumnRef, ResTarget, TypeCast};
 use pg_query::{Node, NodeEnum};
 
-use crate::Refusal;
 use crate::figure;
 use crate::scope::{self, ScopeColumn, Value};
 use crate::select::Columns;
 use crate::tree;
 use crate::walk::Walk;
+use crate::{Refusal, limits};
 
 impl Walk<'_> {
     /// Checks the targets of SELECT or RETURNING. Each gets an explicit name.
@@ -19,6 +19,9 @@ impl Walk<'_> {
             for (name, node, value) in self.target(target)? {
                 checked.push(tree::target(&name, node));
                 columns.push((name, value));
+            }
+            if columns.len() > limits::TARGETS_MAX {
+                return Err(Refusal::too_large("columns", limits::TARGETS_MAX));
             }
         }
         Ok((checked, columns))

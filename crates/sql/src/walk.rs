@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, Column, Relation, RelationKind};
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::substitute;
 use crate::tree;
-use crate::{Refusal, Request};
+use crate::{Refusal, Request, limits};
 
 /// All that a statement's names depend on.
 #[derive(Clone)]
@@ -93,6 +93,16 @@ impl<'a> Walk<'a> {
             levels: Vec::new(),
             last_id: 0,
         }
+    }
+
+    /// Makes sure that names may reach so many columns more.
+    pub(crate) fn reserve_columns(&self, more: usize) -> Result<(), Refusal> {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        if self.last_id.saturating_add(more) > limits::SCOPE_COLUMNS_MAX {
+            let limit = usize::try_from(limits::SCOPE_COLUMNS_MAX).unwrap_or(usize::MAX);
+            return Err(Refusal::too_large("columns in reach", limit));
+        }
+        Ok(())
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {

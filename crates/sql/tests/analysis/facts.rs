@@ -294,7 +294,7 @@ fn the_deepest_statements_that_pass_fit_the_stack() {
         deep("SELECT 1 FROM ", "(SELECT 1 FROM ", "plans", ") s", 190),
         deep("SELECT ", "CAST(", "1", " AS int)", 140),
         deep("SELECT ", "ARRAY[", "1", "]", 280),
-        deep("SELECT price IN (1", ",1", "", ") FROM plans", 20_000),
+        format!("SELECT price IN (1{}) FROM plans", ",1".repeat(20_000)),
         deep("SELECT 1 WHERE 1 = 1", " OR 1 = 2", "", "", 5_000),
     ];
     on_large_stack(move || {
@@ -320,9 +320,24 @@ fn what_is_too_deep_or_too_long_is_refused() {
         format!("SELECT 1 IN (1{})", ",1".repeat(200_000)),
         format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(5_000), " END".repeat(5_000)),
         format!("SELECT 1{}", " UNION SELECT 1, 2".repeat(5_000)),
+        format!("SELECT 1 FROM plans{}", ", plans".repeat(600)),
+        format!("SELECT 1{}", ", 1".repeat(1_664)),
+        format!("UPDATE plans SET (a{}) = (SELECT 1)", ", a".repeat(32)),
+        wide_query(),
     ];
     for text in cases {
-        let refusal = analyse_in(&catalog(), &all_grants(), &[], &text).map(|plan| plan.forward);
+        let refusal =
+            analyse_in(&catalog(), &all_grants(), &["billing"], &text).map(|plan| plan.forward);
         assert_eq!(refusal.map_err(|r| r.code), Err("statement_too_large"));
     }
+}
+
+/// A query of a thousand columns, named a hundred times.
+fn wide_query() -> String {
+    let list = |count: usize, item: &dyn Fn(usize) -> String| {
+        (0..count).map(item).collect::<Vec<_>>().join(", ")
+    };
+    let columns = list(1_000, &|number| format!("1 AS c{number}"));
+    let sources = list(100, &|number| format!("q AS a{number}"));
+    format!("WITH q AS (SELECT {columns}) SELECT 1 FROM {sources}, q")
 }
