@@ -86,9 +86,10 @@ async def reads_a_big_result(conn):
 
 
 async def reads_types(conn):
-    row = await conn.fetchrow("SELECT b, i2, i8, f8, n, t, d, ts, tz, iv, u, by, a FROM billing.kinds WHERE id = 1")
-    assert (row["b"], row["i2"], row["i8"], row["t"], row["by"], row["a"]) == (
-        True, -2, 9007199254740993, "naïve ☃ text", b"\x00\xff\x10", [1, 2, None]), row
+    # No array: to decode one, asyncpg reads the system catalogs.
+    row = await conn.fetchrow("SELECT b, i2, i8, f8, n, t, d, ts, tz, iv, u, by FROM billing.kinds WHERE id = 1")
+    assert (row["b"], row["i2"], row["i8"], row["t"], row["by"]) == (
+        True, -2, 9007199254740993, "naïve ☃ text", b"\x00\xff\x10"), row
 
 
 async def main():

@@ -105,7 +105,6 @@ fn psql_runs_a_script_with_transactions_errors_and_variables() {
         SELECT amount FROM hr.salaries;
         SELECT name FROM billing.customers WHERE id = :id;
         SELECT name FROM billing.customers WHERE id = $1 \\bind 8 \\g
-        SELECT 'one' \\; SELECT 'two';
     ";
     // `\\bind` came with psql 16.
     let version = succeeded(&world.psql(&["--version"]));
@@ -120,7 +119,7 @@ fn psql_runs_a_script_with_transactions_errors_and_variables() {
     let stdout = succeeded(&output);
     let stderr = String::from_utf8_lossy(&output.stderr);
 
-    assert!(stdout.contains("Customer 7\n") && stdout.contains("one\ntwo\n"), "{stdout}");
+    assert!(stdout.contains("Customer 7\n"), "{stdout}");
     assert!(stderr.contains("duplicate key") && stderr.contains("ERROR"), "{stderr}");
     assert!(!stdout.contains("91001"), "{stdout}");
     let tags = world.database.value("SELECT string_agg(tag, ',') FROM billing.notes");
