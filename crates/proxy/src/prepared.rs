@@ -14,6 +14,9 @@ use crate::judge::Planned;
 use crate::settings::Limits;
 use crate::wire::Refused;
 
+/// Bytes of texts and parameters that a session may keep in statements and portals.
+const HELD_BYTES_MAX: usize = 8 << 20;
+
 /// A prepared statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
@@ -25,6 +28,22 @@ pub(crate) struct Statement {
 pub(crate) struct Portal {
     pub(crate) statement: Arc<Statement>,
     pub(crate) parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    fn bytes(&self) -> usize {
+        self.planned.text.len().saturating_add(self.planned.plan.forward.len())
+    }
+}
+
+impl Portal {
+    fn bytes(&self) -> usize {
+        let bytes = self.parameters.iter().map(|parameter| match parameter {
+            Parameter::Null => 0,
+            Parameter::Text(bytes) | Parameter::Binary(bytes) => bytes.len(),
+        });
+        bytes.fold(0, usize::saturating_add)
+    }
 }
 
 /// What stood in a map before a message changed it.
@@ -60,7 +79,7 @@ impl Prepared {
             let message = "too many prepared statements in this session: close some first";
             return Err(Refused::new("53400", message));
         }
-        Ok(())
+        self.may_hold(0)
     }
 
     /// Finds the statement of a Bind and checks that its portal may be made.
@@ -76,7 +95,21 @@ impl Prepared {
             let message = "too many portals in this session: close some first";
             return Err(Refused::new("53400", message));
         }
+        self.may_hold(bind.raw.len())?;
         Ok(statement)
+    }
+
+    /// Checks that so many bytes more may be kept.
+    fn may_hold(&self, more: usize) -> Result<(), Refused> {
+        let statements = self.statements.values().map(|statement| statement.bytes());
+        let portals = self.portals.values().map(|portal| portal.bytes());
+        let held = statements.chain(portals).fold(more, usize::saturating_add);
+        if held > HELD_BYTES_MAX {
+            let message =
+                "prepared statements and portals of this session hold too much: close some first";
+            return Err(Refused::new("53400", message));
+        }
+        Ok(())
     }
 
     /// What PostgreSQL says of a name that means nothing.
@@ -188,6 +221,19 @@ mod tests {
         assert!(prepared.may_parse("", &limits).is_ok());
         prepared.parse("", statement("two"));
         assert_eq!(prepared.may_parse("b", &limits).unwrap_err().sqlstate, "53400");
+    }
+
+    #[test]
+    fn a_session_cannot_keep_more_than_its_share() {
+        let mut prepared = Prepared::default();
+        let text = "x".repeat(HELD_BYTES_MAX / 4);
+        prepared.parse("a", statement(&text));
+        assert!(prepared.may_parse("b", &Limits::default()).is_ok());
+        prepared.parse("b", statement(&text));
+        prepared.parse("c", statement("y"));
+        assert_eq!(prepared.may_parse("d", &Limits::default()).unwrap_err().sqlstate, "53400");
+        prepared.close(Named::Statement, "a");
+        assert!(prepared.may_parse("d", &Limits::default()).is_ok());
     }
 
     fn statement(text: &str) -> Statement {
