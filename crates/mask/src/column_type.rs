@@ -9,7 +9,7 @@ const LENGTH_HEADER: i32 = 4;
 /// The type of a column, by the names of the catalog. A domain stands as its base type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnType {
-    /// OID of the type, as RowDescription reports it.
+    /// OID of the type, as `RowDescription` reports it.
     pub oid: u32,
     /// The schema that holds the type.
     pub schema: String,

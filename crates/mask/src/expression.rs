@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn varchar(length: i32) -> ColumnType {
-        ColumnType { modifier: length + 4, ..ColumnType::built_in(1043, "varchar") }
+        ColumnType { modifier: length.saturating_add(4), ..ColumnType::built_in(1043, "varchar") }
     }
 
     #[test]

@@ -17,7 +17,7 @@ const BLOCK_BYTES: usize = 64;
 
 /// The session settings, by name and value, that the hash mask needs on the target.
 ///
-/// The values are secret: pass them in the StartupMessage only.
+/// The values are secret: pass them in the `StartupMessage` only.
 ///
 /// Source: RFC 2104 section 2.
 pub fn hash_key_settings(key: &[u8; 32]) -> [(&'static str, String); 2] {

@@ -27,6 +27,7 @@ const TEXT_OID: u32 = 25;
 ///
 /// [`Refusal`] if the statement is not understood, or not allowed for anyone. A statement that
 /// touches what no grant names at all reads the same as one about what does not exist.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a statement that is not named is refused")]
 pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
     limits::check(request.text)?;
     let Some(statement) = parse_one(request.text)? else { return Ok(empty(request.text)) };
@@ -174,7 +175,7 @@ fn setting(variable: Variable) -> Plan {
     let output =
         shows.map(|name| Output { name, origin: None, type_oid: Some(TEXT_OID), masked: None });
     let outputs = output.into_iter().collect();
-    Plan { effect, tag, outputs, ..without_rows(StatementKind::Setting, &forward) }
+    Plan { outputs, tag, effect, ..without_rows(StatementKind::Setting, &forward) }
 }
 
 fn empty(text: &str) -> Plan {
@@ -213,11 +214,11 @@ pub(crate) fn view_columns(
     Ok(columns.iter().map(|(_, value)| walk.mask_of(value)).collect())
 }
 
-/// The expression of a text, for masks.
+/// The expression of a text, for masks; nothing if it cannot be written out unchanged.
 pub(crate) fn parse_expression(text: &str) -> Option<Node> {
-    let Some(NodeEnum::SelectStmt(mut query)) = parse_one(&format!("SELECT {text}")).ok()? else {
-        return None;
-    };
+    let statement = parse_one(&format!("SELECT {text}")).ok()??;
+    write_out(statement.clone()).ok()?;
+    let NodeEnum::SelectStmt(mut query) = statement else { return None };
     let Some(NodeEnum::ResTarget(mut target)) = query.target_list.pop()?.node else { return None };
     target.val.take().map(|value| *value)
 }

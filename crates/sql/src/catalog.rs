@@ -65,7 +65,7 @@ impl Relation {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) number: i16,
-    pub(crate) column_type: ColumnType,
+    pub(crate) data_type: ColumnType,
     /// OID of its type, of the domain itself if it is one.
     pub(crate) exact_type: u32,
     pub(crate) mask: Option<ColumnMask>,

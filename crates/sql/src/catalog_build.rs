@@ -149,7 +149,7 @@ fn relation(
         Column {
             name: column.name.clone(),
             number: column.number,
-            column_type,
+            data_type: column_type,
             exact_type: column.type_oid,
             mask,
         }
@@ -200,7 +200,7 @@ fn descendants(rows: &CatalogRows, oid: u32) -> Vec<RelationName> {
     rows.relations.iter().filter(|row| below.contains(&row.oid)).map(relation_name).collect()
 }
 
-/// A type by its names; a domain as its base, as RowDescription reports it.
+/// A type by its names; a domain as its base, as `RowDescription` reports it.
 fn column_type(types: &BTreeMap<u32, TypeRow>, oid: u32, modifier: i32) -> ColumnType {
     let (mut oid, mut modifier) = (oid, modifier);
     for _ in 0..DOMAIN_DEPTH_MAX {
@@ -288,7 +288,7 @@ fn judge_view(
             for (column, masked) in relation.columns.iter_mut().zip(masks) {
                 if let (None, Some(masked)) = (&column.mask, masked) {
                     let shown = format!("{name}.{}", column.name);
-                    match column_mask(&masked.mask, &column.column_type, shown) {
+                    match column_mask(&masked.mask, &column.data_type, shown) {
                         Ok(mask) => column.mask = Some(mask),
                         Err(error) => errors.push(error),
                     }

@@ -55,8 +55,11 @@ pub enum CatalogError {
         /// Why not.
         error: MaskError,
     },
-    /// The mask's expression cannot be read back.
-    #[error("mask on `{column}`: it cannot be written as an expression. Use full or null")]
+    /// The mask's expression cannot be written out unchanged, as for `bpchar` without a length.
+    #[error(
+        "mask on `{column}`: a value of the column's type cannot be written out. \
+         Change the column's type, for example to text"
+    )]
     Unwritable {
         /// `schema.relation.column`.
         column: String,

@@ -9,7 +9,7 @@ use pg_query::{Node, NodeEnum};
 use crate::catalog::RelationKind;
 use crate::names::{self, Named};
 use crate::operation::function_name;
-use crate::scope::{Content, Item, Origin, ScopeColumn, Value};
+use crate::scope::{Beside, Content, Item, Origin, ScopeColumn, Value};
 use crate::select::{self, Columns};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
@@ -27,7 +27,7 @@ pub(crate) struct Source {
 
 impl Walk<'_> {
     /// Checks a FROM clause, whose items are then known at this level.
-    pub(crate) fn from_clause(&mut self, sources: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+    pub(crate) fn sources(&mut self, sources: Vec<Node>) -> Result<Vec<Node>, Refusal> {
         if sources.len() > limits::SOURCES_MAX {
             return Err(Refusal::too_large("entries of FROM", limits::SOURCES_MAX));
         }
@@ -35,15 +35,13 @@ impl Walk<'_> {
         for source in sources {
             let Source { node, mut items } = self.source(source)?;
             for item in &mut items {
-                item.lateral_only = true;
-                item.lateral_ok = true;
+                item.beside = Beside::Lateral;
             }
             self.items().append(&mut items);
             checked.push(node);
         }
         for item in self.items() {
-            item.lateral_only = false;
-            item.lateral_ok = true;
+            item.beside = Beside::Done;
         }
         Ok(checked)
     }
@@ -112,7 +110,7 @@ impl Walk<'_> {
             let value = Value {
                 content: Content::Raw { use_index, column_index },
                 origin: Origin::Column(relation.oid, column.number),
-                column_type: Some(column.column_type.clone()),
+                column_type: Some(column.data_type.clone()),
                 exact_type: Some(column.exact_type),
             };
             columns.push((column.name.clone(), value));
@@ -158,8 +156,7 @@ impl Walk<'_> {
             schema: None,
             columns: scoped,
             by_column: true,
-            lateral_only: false,
-            lateral_ok: true,
+            beside: Beside::Done,
         })
     }
 
@@ -171,7 +168,7 @@ impl Walk<'_> {
         let alias = names::checked_alias(alias)?;
         let name = alias.as_ref().map(|alias| alias.aliasname.clone());
         let item = self.item_of(name, columns, alias.as_ref())?;
-        let subquery = tree::boxed(NodeEnum::SelectStmt(Box::new(query)));
+        let subquery = Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query)))));
         let node = RangeSubselect { lateral, subquery, alias };
         let node = tree::node(NodeEnum::RangeSubselect(Box::new(node)));
         Ok(Source { node, items: vec![item] })

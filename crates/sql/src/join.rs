@@ -8,7 +8,7 @@ use pg_query::{Node, NodeEnum};
 use crate::Refusal;
 use crate::from::Source;
 use crate::names;
-use crate::scope::{Content, Item, Origin, ScopeColumn, Value};
+use crate::scope::{Beside, Content, Item, Origin, ScopeColumn, Value};
 use crate::select;
 use crate::tree;
 use crate::walk::Walk;
@@ -33,9 +33,9 @@ impl Walk<'_> {
             rtindex: _,
         } = join;
         let kind = JoinType::try_from(jointype).map_err(|_unknown| unknown_join())?;
-        let is_lateral_ok = match kind {
-            JoinType::JoinInner | JoinType::JoinLeft => true,
-            JoinType::JoinFull | JoinType::JoinRight => false,
+        let beside = match kind {
+            JoinType::JoinInner | JoinType::JoinLeft => Beside::Lateral,
+            JoinType::JoinFull | JoinType::JoinRight => Beside::Forbidden,
             JoinType::Undefined
             | JoinType::JoinSemi
             | JoinType::JoinAnti
@@ -44,7 +44,7 @@ impl Walk<'_> {
             | JoinType::JoinUniqueOuter
             | JoinType::JoinUniqueInner => return Err(unknown_join()),
         };
-        let (larg, rarg, mut sides) = self.sides(larg, rarg, is_lateral_ok)?;
+        let (larg, rarg, mut sides) = self.sides(larg, rarg, beside)?;
         let using = if is_natural {
             common_names(&sides)
         } else {
@@ -80,21 +80,16 @@ impl Walk<'_> {
         &mut self,
         larg: Option<Box<Node>>,
         rarg: Option<Box<Node>>,
-        is_lateral_ok: bool,
+        beside: Beside,
     ) -> Result<(Node, Node, Sides), Refusal> {
         let missing = || Refusal::syntax("a join lacks a side");
         let left = self.source(*larg.ok_or_else(missing)?)?;
         let before = self.items().len();
         // Moved, not copied: a chain of joins would copy everything at each of its links.
-        self.items().extend(left.items.into_iter().map(|item| Item {
-            lateral_only: true,
-            lateral_ok: is_lateral_ok,
-            ..item
-        }));
+        self.items().extend(left.items.into_iter().map(|item| Item { beside, ..item }));
         let right = self.source(*rarg.ok_or_else(missing)?)?;
-        let beside = self.items().split_off(before).into_iter();
-        let left_items =
-            beside.map(|item| Item { lateral_only: false, lateral_ok: true, ..item }).collect();
+        let left_items = self.items().split_off(before).into_iter();
+        let left_items = left_items.map(|item| Item { beside: Beside::Done, ..item }).collect();
         Ok((left.node, right.node, Sides { left: left_items, right: right.items }))
     }
 
@@ -200,8 +195,7 @@ fn item_with(columns: Vec<ScopeColumn>) -> Item {
         columns,
         by_name: false,
         by_column: true,
-        lateral_only: false,
-        lateral_ok: true,
+        beside: Beside::Done,
     }
 }
 

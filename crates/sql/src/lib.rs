@@ -1,6 +1,6 @@
 //! What an SQL statement touches, and what is forwarded to the target in its place.
 //!
-//! Source: the grammar is PostgreSQL's own (libpg_query); DESIGN.md sections 8 to 10.
+//! Source: the grammar is PostgreSQL's own (`libpg_query`); DESIGN.md sections 8 to 10.
 //!
 //! **Invariant:** what is not understood is refused. The walk names every node and every field
 //! that it allows; a node that it does not name, and a field that it does not know, do not pass.
@@ -53,6 +53,6 @@ pub use limits::{
 };
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
-pub use request::Request;
+pub use request::{Granted, Request};
 pub use settings::{ClientSettings, Setting};
 pub use types::parameter_type_allowed;

@@ -15,7 +15,7 @@ pub struct Plan {
     pub forward: Arc<str>,
     /// The columns that the target must announce, in order. Empty if it returns no rows.
     pub outputs: Vec<Output>,
-    /// What the client must read as the tag of CommandComplete, if not the target's.
+    /// What the client must read as the tag of `CommandComplete`, if not the target's.
     pub tag: Option<String>,
     /// What it does to the session once the target has completed it.
     pub effect: Effect,
@@ -28,9 +28,9 @@ pub struct Plan {
 /// A column of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Its name in RowDescription.
+    /// Its name in `RowDescription`.
     pub name: String,
-    /// OID of the table and number of the column that RowDescription must report. `None`: zeros.
+    /// OID of the table and number of the column that `RowDescription` must report. `None`: zeros.
     pub origin: Option<(u32, i16)>,
     /// OID of its type, where it is known without the target.
     pub type_oid: Option<u32>,

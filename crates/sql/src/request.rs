@@ -7,6 +7,9 @@ use model::{Action, IdentityName, RelationName};
 
 use crate::{Catalog, ClientSettings};
 
+/// The columns of a relation on which live grants allow an action.
+pub type Granted<'a> = dyn Fn(&RelationName, Action) -> BTreeSet<String> + 'a;
+
 /// A statement and all that its meaning depends on.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -21,7 +24,7 @@ pub struct Request<'a> {
     /// The target's name: the answer of `current_database()`.
     pub database: &'a str,
     /// The columns that live grants cover. It expands `*` and chooses `ONLY`; it decides nothing.
-    pub granted: &'a dyn Fn(&RelationName, Action) -> BTreeSet<String>,
+    pub granted: &'a Granted<'a>,
     /// What the client has set in this session.
     pub settings: &'a ClientSettings,
 }

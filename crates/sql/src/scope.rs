@@ -18,15 +18,15 @@ pub(crate) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "c
 #[derive(Clone, Debug)]
 pub(crate) struct Value {
     pub(crate) content: Content,
-    /// Table and column that RowDescription reports for it.
+    /// Table and column that `RowDescription` reports for it.
     pub(crate) origin: Origin,
-    /// Its type as RowDescription reports it.
+    /// Its type as `RowDescription` reports it.
     pub(crate) column_type: Option<ColumnType>,
     /// OID of its type, of the domain itself if it is one.
     pub(crate) exact_type: Option<u32>,
 }
 
-/// What RowDescription reports as the origin of a column.
+/// What `RowDescription` reports as the origin of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// Nothing: it is computed.
@@ -88,15 +88,23 @@ pub(crate) struct Item {
     pub(crate) by_name: bool,
     /// Whether a bare column name reaches it.
     pub(crate) by_column: bool,
-    /// Only LATERAL queries and functions of the same FROM reach it for now.
-    pub(crate) lateral_only: bool,
-    /// Whether those may in fact use it.
-    pub(crate) lateral_ok: bool,
+    pub(crate) beside: Beside,
+}
+
+/// How an item can be reached from what stands beside it in FROM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// FROM is complete: everything behind it reaches the item.
+    Done,
+    /// Only by a LATERAL query or a function.
+    Lateral,
+    /// A LATERAL query finds it, but may not use it.
+    Forbidden,
 }
 
 impl Item {
     fn is_visible(&self, lateral: bool) -> bool {
-        !self.lateral_only || lateral
+        self.beside == Beside::Done || lateral
     }
 }
 
@@ -238,7 +246,7 @@ fn column_of<'a>(item: &'a Item, name: &str) -> Result<Option<&'a ScopeColumn>, 
 }
 
 fn check_lateral(item: &Item, name: &str) -> Result<(), Refusal> {
-    if item.lateral_only && !item.lateral_ok {
+    if item.beside == Beside::Forbidden {
         return Err(Refusal::syntax(format!("invalid reference to FROM-clause entry \"{name}\"")));
     }
     Ok(())
@@ -272,8 +280,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             by_name: true,
             by_column: true,
-            lateral_only: false,
-            lateral_ok: true,
+            beside: Beside::Done,
         }
     }
 
@@ -288,7 +295,7 @@ mod tests {
             level(vec![item("a", &[(3, "x")]), item("b", &[(4, "z"), (5, "w"), (6, "w")])]),
         ];
         #[rustfmt::skip]
-        let cases: [(&[&str], Result<u64, &str>); 9] = [
+        let cases: Vec<(&[&str], _)> = vec![
             (&["x"],       Ok(3)),
             (&["y"],       Ok(2)),
             (&["a", "x"],  Ok(3)),
@@ -318,12 +325,12 @@ mod tests {
     #[test]
     fn an_item_beside_is_reached_only_by_lateral() {
         let mut beside = item("a", &[(1, "x")]);
-        beside.lateral_only = true;
+        beside.beside = Beside::Lateral;
         let mut levels = [level(vec![beside]), level(vec![])];
         assert_eq!(resolve(&levels, &["x"]).map_err(|e| e.code).unwrap_err(), "unknown_column");
         levels[0].lateral = true;
         assert_eq!(resolve(&levels, &["x"]).unwrap().column.id, 1);
-        levels[0].items[0].lateral_ok = false;
+        levels[0].items[0].beside = Beside::Forbidden;
         assert_eq!(resolve(&levels, &["x"]).unwrap_err().code, "syntax_error");
     }
 }

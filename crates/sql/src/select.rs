@@ -51,6 +51,7 @@ impl Walk<'_> {
 
     /// Checks a query at the present level. If it is the body of a recursive common table, that
     /// table becomes known behind the left side of its UNION.
+    #[expect(clippy::too_many_lines, reason = "each field of a query is named once, in one place")]
     fn query_here(
         &mut self,
         query: SelectStmt,
@@ -81,12 +82,17 @@ impl Walk<'_> {
         if into_clause.is_some() {
             return Err(Refusal::never("definition_not_allowed", "SELECT INTO is not allowed"));
         }
-        if let Some(lock) = locking_clause.into_iter().find_map(|node| node.node) {
-            return Err(unsupported(&lock));
-        }
+        refuse_locks(locking_clause)?;
+        let limit_option = known_limit(limit_option)?;
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
-        let mut checked =
-            SelectStmt { with_clause, op, all, group_distinct, ..SelectStmt::default() };
+        let mut checked = SelectStmt {
+            limit_option,
+            with_clause,
+            op,
+            all,
+            group_distinct,
+            ..SelectStmt::default()
+        };
         let columns = match SetOperation::try_from(op) {
             Ok(SetOperation::SetopNone) if !values_lists.is_empty() => {
                 let (rows, columns) = self.values(values_lists)?;
@@ -95,7 +101,7 @@ impl Walk<'_> {
                 columns
             }
             Ok(SetOperation::SetopNone) => {
-                checked.from_clause = self.from_clause(from_clause)?;
+                checked.from_clause = self.sources(from_clause)?;
                 let (targets, columns) = self.targets(target_list)?;
                 checked.target_list = targets;
                 checked.where_clause = self.expr_option(where_clause)?;
@@ -123,7 +129,6 @@ impl Walk<'_> {
                 return Err(Refusal::syntax("unknown set operation"));
             }
         };
-        checked.limit_option = known_limit(limit_option)?;
         checked.limit_offset = self.expr_option(limit_offset)?;
         checked.limit_count = self.expr_option(limit_count)?;
         Ok((checked, columns))
@@ -217,7 +222,7 @@ impl Walk<'_> {
             ctename,
             aliascolnames,
             ctematerialized,
-            ctequery: tree::boxed(NodeEnum::SelectStmt(Box::new(query))),
+            ctequery: Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query))))),
             location: NOWHERE,
             ..CommonTableExpr::default()
         })
@@ -244,6 +249,13 @@ pub(crate) fn rename(columns: &[(String, Value)], names: &[Node]) -> Result<Colu
         name.clone_into(column);
     }
     Ok(columns)
+}
+
+fn refuse_locks(clauses: Vec<Node>) -> Result<(), Refusal> {
+    match clauses.into_iter().find_map(|node| node.node) {
+        Some(lock) => Err(unsupported(&lock)),
+        None => Ok(()),
+    }
 }
 
 fn known_limit(option: i32) -> Result<i32, Refusal> {

@@ -52,7 +52,7 @@ impl Default for ClientSettings {
 impl ClientSettings {
     /// The settings of a new session.
     ///
-    /// `application_name` is what the client gave in its StartupMessage.
+    /// `application_name` is what the client gave in its `StartupMessage`.
     pub fn at_start(application_name: &str) -> Self {
         let layers = |value: &str| Layers { session: value.to_owned(), local: None };
         let start = Values {
@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn a_setting_ends_with_what_it_was_set_in() {
+        use Effect::{Begin, Commit, Rollback};
         let save = |name: &str| Effect::Savepoint(name.to_owned());
         let back = |name: &str| Effect::RollbackTo(name.to_owned());
         let release = |name: &str| Effect::Release(name.to_owned());
-        use Effect::{Begin, Commit, Rollback};
         #[rustfmt::skip]
         let cases = [
             (vec![set("a", Session)],                                                   "a"),
@@ -231,7 +231,9 @@ mod tests {
         ];
         for (effects, expected) in cases {
             let mut settings = ClientSettings::default();
-            effects.iter().for_each(|effect| settings.apply(effect));
+            for effect in &effects {
+                settings.apply(effect);
+            }
             assert_eq!(settings.shown(Setting::SearchPath), expected, "{effects:?}");
         }
     }

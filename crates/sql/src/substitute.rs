@@ -17,11 +17,9 @@ pub(crate) fn fill(expression: &Node, value: &Node) -> Result<Node, Refusal> {
     Ok(filled)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
 fn fill_node(node: &mut Node, value: &Node) -> Result<(), Refusal> {
     match &mut node.node {
-        None => Ok(()),
-        Some(NodeEnum::AConst(_)) => Ok(()),
+        None | Some(NodeEnum::AConst(_)) => Ok(()),
         Some(NodeEnum::ColumnRef(column)) => {
             if tree::as_texts(&column.fields).as_deref() != Some(&[PLACEHOLDER]) {
                 return Err(Refusal::mismatch());

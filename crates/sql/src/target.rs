@@ -4,11 +4,18 @@ use pg_query::protobuf::{ColumnRef, ResTarget, TypeCast};
 use pg_query::{Node, NodeEnum};
 
 use crate::figure;
-use crate::scope::{self, ScopeColumn, Value};
+use crate::scope::{self, Beside, ScopeColumn, Value};
 use crate::select::Columns;
 use crate::tree;
 use crate::walk::Walk;
 use crate::{Refusal, limits};
+
+/// A checked target.
+struct Target {
+    name: String,
+    node: Node,
+    value: Value,
+}
 
 impl Walk<'_> {
     /// Checks the targets of SELECT or RETURNING. Each gets an explicit name.
@@ -16,7 +23,7 @@ impl Walk<'_> {
         let mut checked = Vec::with_capacity(targets.len());
         let mut columns = Vec::with_capacity(targets.len());
         for target in targets {
-            for (name, node, value) in self.target(target)? {
+            for Target { name, node, value } in self.target(target)? {
                 checked.push(tree::target(&name, node));
                 columns.push((name, value));
             }
@@ -27,7 +34,7 @@ impl Walk<'_> {
         Ok((checked, columns))
     }
 
-    fn target(&mut self, target: Node) -> Result<Vec<(String, Node, Value)>, Refusal> {
+    fn target(&mut self, target: Node) -> Result<Vec<Target>, Refusal> {
         let Some(NodeEnum::ResTarget(target)) = target.node else {
             return Err(Refusal::syntax("not a target"));
         };
@@ -47,18 +54,18 @@ impl Walk<'_> {
         if is_cast_of_column(&node) {
             node = tree::computed(node);
         }
-        Ok(vec![(name, node, Value::computed())])
+        Ok(vec![Target { name, node, value: Value::computed() }])
     }
 
-    fn bare(&mut self, name: String, fields: &[Node]) -> Result<(String, Node, Value), Refusal> {
+    fn bare(&mut self, name: String, fields: &[Node]) -> Result<Target, Refusal> {
         let parts = self.column_parts(fields)?;
         let shown = parts.last().copied().unwrap_or_default().to_owned();
         let (node, value) = self.selected_column(&parts)?;
-        Ok((if name.is_empty() { shown } else { name }, node, value))
+        Ok(Target { name: if name.is_empty() { shown } else { name }, node, value })
     }
 
     /// `*` or `item.*`, as the columns that grants cover.
-    fn star(&mut self, before: &[Node]) -> Result<Vec<(String, Node, Value)>, Refusal> {
+    fn star(&mut self, before: &[Node]) -> Result<Vec<Target>, Refusal> {
         let parts = tree::as_texts(before).ok_or_else(|| Refusal::syntax("not a name"))?;
         let item = match *parts.as_slice() {
             [] => return self.star_of_all(),
@@ -76,9 +83,9 @@ impl Walk<'_> {
         self.written_out(columns)
     }
 
-    fn star_of_all(&mut self) -> Result<Vec<(String, Node, Value)>, Refusal> {
+    fn star_of_all(&mut self) -> Result<Vec<Target>, Refusal> {
         let items = self.levels.last().map(|level| level.items.as_slice()).unwrap_or_default();
-        let visible = items.iter().filter(|item| item.by_column && !item.lateral_only);
+        let visible = items.iter().filter(|item| item.by_column && item.beside == Beside::Done);
         let columns: Vec<ScopeColumn> =
             visible.flat_map(|item| &item.columns).filter(|c| c.starred).cloned().collect();
         if columns.is_empty() {
@@ -87,17 +94,14 @@ impl Walk<'_> {
         self.written_out(columns)
     }
 
-    fn written_out(
-        &mut self,
-        columns: Vec<ScopeColumn>,
-    ) -> Result<Vec<(String, Node, Value)>, Refusal> {
+    fn written_out(&mut self, columns: Vec<ScopeColumn>) -> Result<Vec<Target>, Refusal> {
         let mut targets = Vec::with_capacity(columns.len());
         for column in columns {
             let name = column.name.clone();
             let written = scope::write(&self.levels, &column, &[&name])
                 .ok_or_else(|| Refusal::ambiguous_column(&name))?;
             let (node, value) = self.select_found(column, written)?;
-            targets.push((name, node, value));
+            targets.push(Target { name, node, value });
         }
         Ok(targets)
     }

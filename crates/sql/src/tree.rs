@@ -16,10 +16,6 @@ pub(crate) fn node(inner: NodeEnum) -> Node {
     Node { node: Some(inner) }
 }
 
-pub(crate) fn boxed(inner: NodeEnum) -> Option<Box<Node>> {
-    Some(Box::new(node(inner)))
-}
-
 pub(crate) fn text_node(text: &str) -> Node {
     node(NodeEnum::String(protobuf::String { sval: text.to_owned() }))
 }

@@ -28,6 +28,37 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         NodeEnum::TruncateStmt(_) => later("not_supported_truncate", "TRUNCATE"),
         NodeEnum::DoStmt(_) => never("code_not_allowed", "DO"),
         NodeEnum::CallStmt(_) => never("code_not_allowed", "CALL"),
+        NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {
+            never("xml_not_allowed", "XML")
+        }
+        NodeEnum::JsonTable(_)
+        | NodeEnum::JsonFuncExpr(_)
+        | NodeEnum::JsonObjectConstructor(_)
+        | NodeEnum::JsonArrayConstructor(_)
+        | NodeEnum::JsonArrayQueryConstructor(_)
+        | NodeEnum::JsonObjectAgg(_)
+        | NodeEnum::JsonArrayAgg(_)
+        | NodeEnum::JsonIsPredicate(_)
+        | NodeEnum::JsonParseExpr(_)
+        | NodeEnum::JsonScalarExpr(_)
+        | NodeEnum::JsonSerializeExpr(_) => later("not_supported_sql_json", "SQL/JSON syntax")
+            .with_hint("Use the json and jsonb functions."),
+        NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
+        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
+        NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "WHERE CURRENT OF"),
+        NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) => {
+            later("not_supported_writing_cte", "a WITH query that writes")
+        }
+        NodeEnum::LockingClause(_) => later("not_supported_row_lock", "FOR UPDATE or FOR SHARE"),
+        other => administration(other),
+    }
+}
+
+/// What changes the target itself rather than its rows.
+#[expect(clippy::wildcard_enum_match_arm, reason = "everything that is not named is refused alike")]
+fn administration(node: &NodeEnum) -> Refusal {
+    let never = |code, what: &str| Refusal::never(code, format!("{what} is not allowed"));
+    match node {
         NodeEnum::CreateStmt(_)
         | NodeEnum::CreateTableAsStmt(_)
         | NodeEnum::ViewStmt(_)
@@ -57,28 +88,6 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         | NodeEnum::DropRoleStmt(_)
         | NodeEnum::AlterDatabaseSetStmt(_)
         | NodeEnum::AlterSystemStmt(_) => never("administration_not_allowed", "administration"),
-        NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {
-            never("xml_not_allowed", "XML")
-        }
-        NodeEnum::JsonTable(_)
-        | NodeEnum::JsonFuncExpr(_)
-        | NodeEnum::JsonObjectConstructor(_)
-        | NodeEnum::JsonArrayConstructor(_)
-        | NodeEnum::JsonArrayQueryConstructor(_)
-        | NodeEnum::JsonObjectAgg(_)
-        | NodeEnum::JsonArrayAgg(_)
-        | NodeEnum::JsonIsPredicate(_)
-        | NodeEnum::JsonParseExpr(_)
-        | NodeEnum::JsonScalarExpr(_)
-        | NodeEnum::JsonSerializeExpr(_) => later("not_supported_sql_json", "SQL/JSON syntax")
-            .with_hint("Use the json and jsonb functions."),
-        NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
-        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
-        NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "WHERE CURRENT OF"),
-        NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) => {
-            later("not_supported_writing_cte", "a WITH query that writes")
-        }
-        NodeEnum::LockingClause(_) => later("not_supported_row_lock", "FOR UPDATE or FOR SHARE"),
-        _ => later("not_supported_statement", "this kind of statement or expression"),
+        _ => Refusal::later("not_supported_statement", "this kind of statement or expression"),
     }
 }

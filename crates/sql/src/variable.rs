@@ -247,7 +247,6 @@ fn value(node: &NodeEnum) -> Option<String> {
 }
 
 /// The words of a checked option of a transaction.
-#[expect(clippy::wildcard_enum_match_arm, reason = "an option is checked before")]
 fn option_words(option: &pg_query::Node) -> Option<String> {
     let Some(NodeEnum::DefElem(option)) = &option.node else { return None };
     let value = value(option.arg.as_deref()?.node.as_ref()?)?;

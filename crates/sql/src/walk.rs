@@ -11,6 +11,7 @@ use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
 use pg_query::Node;
 
 use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::request::Granted;
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::substitute;
 use crate::tree;
@@ -24,7 +25,7 @@ pub(crate) struct World<'a> {
     pub(crate) search_path: Vec<&'a str>,
     pub(crate) identity: &'a str,
     pub(crate) database: &'a str,
-    pub(crate) granted: &'a dyn Fn(&RelationName, Action) -> BTreeSet<String>,
+    pub(crate) granted: &'a Granted<'a>,
 }
 
 impl<'a> World<'a> {

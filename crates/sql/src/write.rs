@@ -13,6 +13,7 @@ use pg_query::{Node, NodeEnum};
 use crate::Refusal;
 use crate::catalog::RelationKind;
 use crate::names;
+use crate::scope::Beside;
 use crate::select::Columns;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
@@ -76,7 +77,7 @@ impl Walk<'_> {
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Update)?;
         let alias = self.target_item(use_index, name)?;
-        let from_clause = self.from_clause(from_clause)?;
+        let from_clause = self.sources(from_clause)?;
         let target_list = self.assignments(target_list, use_index, Action::Update)?;
         let where_clause = self.expr_option(where_clause)?;
         let (returning_clause, columns) = self.returning(returning_clause)?;
@@ -97,7 +98,7 @@ impl Walk<'_> {
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Delete)?;
         let alias = self.target_item(use_index, name)?;
-        let using_clause = self.from_clause(using_clause)?;
+        let using_clause = self.sources(using_clause)?;
         let where_clause = self.expr_option(where_clause)?;
         let (returning_clause, columns) = self.returning(returning_clause)?;
         let delete = DeleteStmt {
@@ -137,8 +138,7 @@ impl Walk<'_> {
     ) -> Result<Option<pg_query::protobuf::Alias>, Refusal> {
         let alias = names::checked_alias(name.alias)?;
         let mut item = self.relation_item(use_index, alias.as_ref())?;
-        item.lateral_only = true;
-        item.lateral_ok = false;
+        item.beside = Beside::Forbidden;
         self.items().push(item);
         Ok(alias)
     }

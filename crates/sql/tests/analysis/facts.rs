@@ -123,6 +123,7 @@ fn what_is_forwarded_leaves_nothing_to_the_target_to_resolve() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
     #[rustfmt::skip]
     let cases = [

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The relations of the fixture through which a masked column can be read, with all columns.
-const RELATIONS: [(&str, &str, &[&str]); 5] = [
+/// Schema, name and columns of a relation.
+type Known = (&'static str, &'static str, &'static [&'static str]);
+/// The relations of the fixture through which a masked column can be read.
+const RELATIONS: [Known; 5] = [
     ("billing", "customers", &CUSTOMERS),
     ("billing", "customers_vip", &CUSTOMERS),
     ("billing", "v_customers", &["id", "name", "ref", "tin"]),
@@ -21,8 +23,8 @@ const MASKED: [&str; 5] = ["account_number", "ssn", "ssn_copy", "ref", "tin"];
 
 /// The raw masked columns in a text, as they are written there.
 pub(crate) fn raw_columns(text: &str) -> Vec<String> {
-    let parsed = pg_query::parse(text, 0).expect("a forwarded text parses");
-    let tree = serde_json::to_value(&parsed.protobuf).expect("a tree");
+    let read = pg_query::parse(text, 0).expect("a forwarded text parses");
+    let tree = serde_json::to_value(&read.protobuf).expect("a tree");
     let mut names = BTreeMap::new();
     each(&tree, &mut |kind, node| {
         if kind == "RangeVar" {
@@ -33,7 +35,7 @@ pub(crate) fn raw_columns(text: &str) -> Vec<String> {
     each(&tree, &mut |kind, node| {
         if kind == "ColumnRef" {
             let parts = strings(&node["fields"]);
-            let is_raw = match parts.as_slice() {
+            let named = match parts.as_slice() {
                 [column] => names.values().flatten().any(|masked| masked == column),
                 [item, column] | [_, item, column] => {
                     names.get(item).is_some_and(|masked| masked.contains(column))
@@ -42,7 +44,7 @@ pub(crate) fn raw_columns(text: &str) -> Vec<String> {
             };
             let is_star = parts.last().is_some_and(|last| last == "*");
             let is_row = parts.len() == 1 && names.contains_key(&parts[0]);
-            if is_raw || is_star || is_row {
+            if named || is_star || is_row {
                 found.push(parts.join("."));
             }
         }

@@ -1,0 +1,91 @@
+//! What a plan says beside the facts: outputs, effects, tags, parameters.
+
+use model::{Action::Select, StatementKind};
+use sql::{Effect, Plan, Setting, SettingSpan};
+
+use crate::common::{Grants, analyse_in, catalog, grant};
+
+fn plan(text: &str) -> Plan {
+    let mut grants = Grants::new();
+    let columns = ["id", "name", "plan", "account_number", "ssn"];
+    grant(&mut grants, &[Select], "billing.customers", &columns);
+    grant(&mut grants, &[Select], "billing.plans", &["plan", "price"]);
+    analyse_in(&catalog(), &grants, &["billing"], text)
+        .unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"))
+}
+
+/// Names, each with the origin in brackets and `!` if it is masked.
+fn outputs(text: &str) -> String {
+    let plan = plan(text);
+    let shown = plan.outputs.iter().map(|output| {
+        let origin = output.origin.map_or(String::new(), |(_, column)| format!("[{column}]"));
+        let masked = output
+            .masked
+            .map_or(String::new(), |index| format!("!{}", plan.facts.masked[index].column));
+        format!("{}{origin}{masked}", output.name)
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_output_column_is_foreseen() {
+    #[rustfmt::skip]
+    let cases = [
+        ("SELECT id, name AS n, ssn, ssn AS s FROM customers", "id[1] n[2] ssn!ssn s!ssn"),
+        ("SELECT * FROM customers",                 "id[1] name[2] plan[3] account_number!account_number ssn!ssn"),
+        ("SELECT c.*, 1 FROM customers c",          "id[1] name[2] plan[3] account_number!account_number ssn!ssn ?column?"),
+        ("SELECT count(*), max(id), id + 1, id::text FROM customers GROUP BY id", "count max ?column? id"),
+        ("SELECT x FROM (SELECT id FROM customers) s(x)",      "x[1]"),
+        ("SELECT s.t FROM (SELECT ssn AS t FROM customers) s", "t!ssn"),
+        ("WITH q AS (SELECT id, ssn FROM customers) SELECT * FROM q", "id[1] ssn!ssn"),
+        ("SELECT plan FROM customers JOIN plans USING (plan)", "plan[3]"),
+        ("SELECT plan FROM customers FULL JOIN plans USING (plan)", "plan"),
+        ("SELECT id FROM customers UNION SELECT 1", "id"),
+        ("VALUES (1, 2)",                           "column1 column2"),
+        ("SELECT CASE WHEN true THEN 1 END, coalesce(1), ARRAY[1], EXISTS (SELECT 1), now(), current_date, 'a'::date, NULLIF(1, 2), (SELECT 1 AS z), ROW(1)",
+                                                    "case coalesce array exists now current_date date nullif z row"),
+        ("INSERT INTO plans VALUES ('a', 1)",       ""),
+        ("INSERT INTO plans VALUES ('a', 1) RETURNING price, plan AS p", "price[2] p[1]"),
+        ("SHOW search_path",                        "search_path"),
+        ("SET TimeZone TO 'UTC'",                   ""),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(outputs(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_statement_says_what_it_does_to_the_session() {
+    let set = |setting, value: Option<&str>, span| Effect::Set {
+        setting,
+        value: value.map(str::to_owned),
+        span,
+    };
+    let path = Setting::SearchPath;
+    #[rustfmt::skip]
+    let cases = [
+        ("SELECT 1",                        StatementKind::Read,        Effect::None),
+        ("DELETE FROM plans",               StatementKind::Write,       Effect::None),
+        ("BEGIN",                           StatementKind::Transaction, Effect::Begin),
+        ("START TRANSACTION READ ONLY",     StatementKind::Transaction, Effect::Begin),
+        ("END",                             StatementKind::Transaction, Effect::Commit),
+        ("ABORT",                           StatementKind::Transaction, Effect::Rollback),
+        ("SAVEPOINT s",                     StatementKind::Transaction, Effect::Savepoint("s".into())),
+        ("RELEASE s",                       StatementKind::Transaction, Effect::Release("s".into())),
+        ("ROLLBACK TO s",                   StatementKind::Transaction, Effect::RollbackTo("s".into())),
+        ("SET search_path = a, \"B c\"",  StatementKind::Setting,     set(path, Some("a, \"B c\""), SettingSpan::Session)),
+        ("SET LOCAL search_path = a",       StatementKind::Setting,     set(path, Some("a"), SettingSpan::Transaction)),
+        ("RESET search_path",               StatementKind::Setting,     set(path, None, SettingSpan::Session)),
+        ("SET application_name = 'x\ty'",  StatementKind::Setting,     set(Setting::ApplicationName, Some("x?y"), SettingSpan::Session)),
+        ("SET DateStyle = ISO, MDY",        StatementKind::Setting,     Effect::None),
+        ("",                                StatementKind::Empty,       Effect::None),
+    ];
+    for (text, kind, effect) in cases {
+        let plan = plan(text);
+        assert_eq!((plan.facts.kind, &plan.effect), (kind, &effect), "{text}");
+        assert_eq!(plan.is_empty, kind == StatementKind::Empty, "{text}");
+    }
+    assert_eq!(plan("SHOW search_path").tag.as_deref(), Some("SHOW"));
+    assert_eq!(plan("SELECT $3 WHERE $1 = 1").parameters_max, 3);
+    assert!(plan("SELECT lower('a'), max(1)").facts.functions.iter().eq(["lower", "max"]));
+}
