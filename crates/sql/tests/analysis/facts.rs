@@ -202,6 +202,8 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
         ("SELECT NULL::customers",                                              "type_not_allowed"),
         ("SELECT '<a/>'::xml",                                                  "type_not_allowed"),
         ("SELECT repeat('a', 100000000)",                                       "constant_too_large"),
+        // `char` without a length would be written in its place, which has the length one.
+        ("SELECT name::bpchar FROM customers",                                          "deparse_mismatch"),
         // Statements.
         ("SELECT 1; SELECT 2",                                                  "not_supported_many_statements"),
         ("COPY plans TO STDOUT",                                                "not_supported_copy"),
