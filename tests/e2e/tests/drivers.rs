@@ -42,6 +42,8 @@ impl World {
             .arg(format!("--port={}", self.gateway.address.port()))
             .args(arguments)
             .env("PGPASSWORD", &self.token)
+            // Nothing of the account that runs the tests.
+            .env("HOME", &self.gateway.directory)
             .output()
             .unwrap()
     }

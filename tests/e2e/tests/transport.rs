@@ -21,6 +21,8 @@ fn psql(gateway: &Gateway, token: &str, options: &str) -> Output {
             gateway.address.port()
         ))
         .env("PGPASSWORD", token)
+        // Nothing of the account that runs the tests.
+        .env("HOME", &gateway.directory)
         .output()
         .unwrap()
 }
