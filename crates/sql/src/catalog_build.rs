@@ -34,8 +34,10 @@ pub(crate) fn build(
         enum_oids: BTreeSet::new(),
     };
     add_enums(&mut catalog, &rows);
+    let family = Family::new(&rows);
     for row in &rows.relations {
-        let relation = relation(&rows, row, &masks, &mut errors);
+        let below = family.below(row.oid);
+        let relation = Relation { descendants: below, ..relation(&rows, row, &masks, &mut errors) };
         catalog.relations.insert(relation.name.clone(), Arc::new(relation));
     }
     if errors.is_empty() {
@@ -160,14 +162,7 @@ fn relation(
         RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => None,
     };
     let columns = columns.collect();
-    Relation {
-        oid: row.oid,
-        kind,
-        columns,
-        descendants: descendants(rows, row.oid),
-        unusable,
-        name,
-    }
+    Relation { oid: row.oid, kind, columns, descendants: Vec::new(), unusable, name }
 }
 
 fn column_mask(
@@ -186,18 +181,35 @@ fn column_mask(
     }
 }
 
-/// All tables below one, at any depth.
-fn descendants(rows: &CatalogRows, oid: u32) -> Vec<RelationName> {
-    let mut below = BTreeSet::new();
-    let mut next = vec![oid];
-    while let Some(parent) = next.pop() {
-        for (_, child) in rows.inheritance.iter().filter(|(above, _)| *above == parent) {
-            if below.insert(*child) {
-                next.push(*child);
+/// Relations and their children by OID: a partitioned table may have thousands.
+struct Family<'a> {
+    names: BTreeMap<u32, &'a RelationRow>,
+    children: BTreeMap<u32, Vec<u32>>,
+}
+
+impl<'a> Family<'a> {
+    fn new(rows: &'a CatalogRows) -> Self {
+        let names = rows.relations.iter().map(|row| (row.oid, row)).collect();
+        let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (parent, child) in &rows.inheritance {
+            children.entry(*parent).or_default().push(*child);
+        }
+        Self { names, children }
+    }
+
+    /// All tables below one, at any depth.
+    fn below(&self, oid: u32) -> Vec<RelationName> {
+        let mut below = BTreeSet::new();
+        let mut next = vec![oid];
+        while let Some(parent) = next.pop() {
+            for child in self.children.get(&parent).into_iter().flatten() {
+                if below.insert(*child) {
+                    next.push(*child);
+                }
             }
         }
+        below.iter().filter_map(|oid| self.names.get(oid)).map(|row| relation_name(row)).collect()
     }
-    rows.relations.iter().filter(|row| below.contains(&row.oid)).map(relation_name).collect()
 }
 
 /// A type by its names; a domain as its base, as `RowDescription` reports it.
@@ -248,11 +260,11 @@ const PENDING: &str = "its definition is not understood";
 
 /// Judges the definitions of views, those that read other views after these.
 fn judge_views(catalog: &mut Catalog, rows: &CatalogRows, errors: &mut Vec<CatalogError>) {
-    let name_of = |oid: u32| rows.relations.iter().find(|row| row.oid == oid);
+    let family = Family::new(rows);
     let mut waiting: Vec<(RelationName, &str)> = rows
         .views
         .iter()
-        .filter_map(|(oid, text)| Some((name_of(*oid)?, text)))
+        .filter_map(|(oid, text)| Some((*family.names.get(oid)?, text)))
         .filter(|(row, _)| !row.has_rules)
         .map(|(row, text)| (relation_name(row), text.as_str()))
         .collect();

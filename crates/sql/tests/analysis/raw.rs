@@ -35,7 +35,7 @@ pub(crate) fn raw_columns(text: &str) -> Vec<String> {
     each(&tree, &mut |kind, node| {
         if kind == "ColumnRef" {
             let parts = strings(&node["fields"]);
-            let named = match parts.as_slice() {
+            let reaches_raw = match parts.as_slice() {
                 [column] => names.values().flatten().any(|masked| masked == column),
                 [item, column] | [_, item, column] => {
                     names.get(item).is_some_and(|masked| masked.contains(column))
@@ -43,8 +43,8 @@ pub(crate) fn raw_columns(text: &str) -> Vec<String> {
                 _ => true,
             };
             let is_star = parts.last().is_some_and(|last| last == "*");
-            let is_row = parts.len() == 1 && names.contains_key(&parts[0]);
-            if named || is_star || is_row {
+            let whole = parts.len() == 1 && names.contains_key(&parts[0]);
+            if reaches_raw || is_star || whole {
                 found.push(parts.join("."));
             }
         }
