@@ -176,6 +176,17 @@ mod tests {
         engine.append(Record::Access(record), entry).await
     }
 
+    /// Waits until the writer stands in its first sync.
+    async fn until_syncing(log: &TestDisk) {
+        for _turn in 0..10_000_000 {
+            if log.state.syncs.load(Ordering::SeqCst) > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("nothing was synced");
+    }
+
     async fn record(engine: &Engine) -> Result<u64, JournalError> {
         append(engine).await?.durable().await
     }
@@ -223,9 +234,7 @@ mod tests {
         // Dropped before the engine, so that a failing test ends.
         let open = open;
         let first = append(&engine).await.unwrap();
-        while log.state.syncs.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until_syncing(&log).await;
         let mut waiting = Vec::new();
         for _record in 0..100 {
             waiting.push(append(&engine).await.unwrap());
@@ -258,9 +267,7 @@ mod tests {
             // Dropped before the engine, so that a failing test ends.
             let open = open;
             let mut tickets = vec![append(&engine).await.unwrap()];
-            while log.state.syncs.load(Ordering::SeqCst) == 0 {
-                tokio::task::yield_now().await;
-            }
+            until_syncing(&log).await;
             for _record in 1..room {
                 tickets.push(append(&engine).await.unwrap());
             }

@@ -251,6 +251,17 @@ async fn another_signers_ledger_is_refused() {
 }
 
 #[tokio::test]
+async fn another_ledger_of_the_same_key_is_refused_where_the_origin_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 1, 30).await;
+    let (files, vkey) = (Files::read(dir.path()), vkey());
+    for (origin, is_right) in [("gw1/access", true), ("gw1/control", false), ("gw1", false)] {
+        let expected = Expected { origin: Some(origin), ..Expected::closed(&vkey) };
+        assert_eq!(files.verify_as(&expected).is_ok(), is_right, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn a_known_checkpoint_finds_a_ledger_that_went_back_or_forked() {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), 2, 20).await;
