@@ -40,7 +40,10 @@ pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
         NodeEnum::TransactionStmt(statement) => {
             let (checked, effect) = transaction::transaction(statement, request.settings)?;
             let forward = write_out(NodeEnum::TransactionStmt(checked))?;
-            Ok(Plan { effect, ..without_rows(StatementKind::Transaction, &forward) })
+            // What ends a transaction may run deferred triggers.
+            let errors_quote_only_granted = effect == Effect::Begin;
+            let plan = without_rows(StatementKind::Transaction, &forward);
+            Ok(Plan { effect, errors_quote_only_granted, ..plan })
         }
         NodeEnum::VariableSetStmt(statement) => Ok(setting(variable::set(statement)?)),
         NodeEnum::VariableShowStmt(statement) => Ok(setting(variable::show(&statement, request)?)),
@@ -93,6 +96,7 @@ fn walk_once(world: &World<'_>, descends: &[bool], statement: NodeEnum) -> Resul
             let forward = write_out(node)?;
             let plan = Plan {
                 outputs,
+                errors_quote_only_granted: kind == StatementKind::Read && walk.reads_plainly(),
                 parameters_max: walk.parameters_max,
                 facts: Arc::new(facts),
                 ..without_rows(kind, &forward)
@@ -192,6 +196,10 @@ fn without_rows(kind: StatementKind, forward: &str) -> Plan {
         tag: None,
         effect: Effect::None,
         parameters_max: 0,
+        errors_quote_only_granted: match kind {
+            StatementKind::Empty | StatementKind::Setting => true,
+            StatementKind::Read | StatementKind::Write | StatementKind::Transaction => false,
+        },
         is_empty: false,
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// All tables below it, at any depth: partitions or inheritance children.
     pub(crate) descendants: Vec<RelationName>,
+    /// Reading it runs expressions of the target's own: a policy, a virtual generated column.
+    pub(crate) computes: bool,
     /// Why nothing may be read or written through it.
     pub(crate) unusable: Option<String>,
 }
@@ -49,6 +51,14 @@ pub(crate) struct Relation {
 impl Relation {
     pub(crate) fn column(&self, name: &str) -> Option<(usize, &Column)> {
         self.columns.iter().enumerate().find(|(_, column)| column.name == name)
+    }
+
+    /// True if nothing but the rows that are asked for is computed when it is read.
+    pub(crate) fn is_plain(&self) -> bool {
+        match self.kind {
+            RelationKind::Table | RelationKind::Partitioned => !self.computes,
+            RelationKind::View | RelationKind::MaterializedView | RelationKind::Foreign => false,
+        }
     }
 
     /// True if rows can be written to it as to a table.

@@ -162,7 +162,8 @@ fn relation(
         RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => None,
     };
     let columns = columns.collect();
-    Relation { oid: row.oid, kind, columns, descendants: Vec::new(), unusable, name }
+    let computes = row.computes;
+    Relation { oid: row.oid, kind, columns, descendants: Vec::new(), computes, unusable, name }
 }
 
 fn column_mask(

@@ -69,7 +69,11 @@ pub enum CatalogError {
 const RELATIONS: &str = "\
 SELECT c.oid, n.nspname, c.relname, c.relkind, \
 EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid \
-AND (r.rulename <> '_RETURN' OR c.relkind NOT IN ('v', 'm'))) \
+AND (r.rulename <> '_RETURN' OR c.relkind NOT IN ('v', 'm'))), \
+c.relrowsecurity OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a \
+WHERE a.attrelid = c.oid AND a.attgenerated = 'v'), \
+EXISTS (SELECT 1 FROM pg_catalog.pg_options_to_table(c.reloptions) o \
+WHERE o.option_name = 'security_barrier' AND o.option_value::pg_catalog.bool) \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' \
 AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
@@ -170,6 +174,10 @@ pub(crate) struct RelationRow {
     pub(crate) name: String,
     pub(crate) kind: char,
     pub(crate) has_rules: bool,
+    /// Row-level security, or a generated column that is computed when it is read.
+    pub(crate) computes: bool,
+    /// The view's own conditions run before those of a query on it.
+    pub(crate) is_barrier: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -208,13 +216,17 @@ impl CatalogRows {
     fn take(&mut self, query: CatalogQuery, cells: &[&str]) -> Option<()> {
         match query {
             CatalogQuery::Relations => {
-                let [oid, schema, name, kind, has_rules] = cells else { return None };
+                let [oid, schema, name, kind, has_rules, computes, is_barrier] = cells else {
+                    return None;
+                };
                 self.relations.push(RelationRow {
                     oid: oid.parse().ok()?,
                     schema: (*schema).to_owned(),
                     name: (*name).to_owned(),
                     kind: character(kind)?,
                     has_rules: *has_rules != "f",
+                    computes: *computes != "f",
+                    is_barrier: *is_barrier == "t",
                 });
             }
             CatalogQuery::Columns => {

@@ -21,6 +21,10 @@ pub struct Plan {
     pub effect: Effect,
     /// The highest number of a parameter (`$1`, `$2`, …) in it; zero for none.
     pub parameters_max: u16,
+    /// True if an error that is raised while it runs can quote nothing but granted columns and
+    /// the client's own values: no trigger, constraint, policy, view or foreign table has a say,
+    /// and no mask is computed from a value.
+    pub errors_quote_only_granted: bool,
     /// True if there is no statement in the text (`;`, only a comment).
     pub is_empty: bool,
 }

@@ -104,8 +104,14 @@ fn a_row_of_another_form_is_an_error() {
     let mut rows = CatalogRows::default();
     for (query, cells) in [
         (CatalogQuery::Relations, vec![Some("1"), Some("s"), Some("t"), Some("r")]),
-        (CatalogQuery::Relations, vec![Some("x"), Some("s"), Some("t"), Some("r"), Some("f")]),
-        (CatalogQuery::Relations, vec![Some("1"), None, Some("t"), Some("r"), Some("f")]),
+        (
+            CatalogQuery::Relations,
+            vec![Some("x"), Some("s"), Some("t"), Some("r"), Some("f"), Some("f"), Some("f")],
+        ),
+        (
+            CatalogQuery::Relations,
+            vec![Some("1"), None, Some("t"), Some("r"), Some("f"), Some("f"), Some("f")],
+        ),
         (CatalogQuery::Inheritance, vec![Some("1")]),
         (CatalogQuery::Views, vec![]),
     ] {
@@ -150,7 +156,7 @@ fn every_type_of_a_column_can_be_masked() {
         "xml",
     ];
     let mut rows = CatalogRows::default();
-    let relation = [Some("9"), Some("s"), Some("t"), Some("r"), Some("f")];
+    let relation = [Some("9"), Some("s"), Some("t"), Some("r"), Some("f"), Some("f"), Some("f")];
     rows.push(CatalogQuery::Relations, &relation).expect("a row");
     let mut masks = Vec::new();
     for (place, name) in types.into_iter().enumerate() {

@@ -13,8 +13,12 @@ pub(crate) type Grants = BTreeMap<(RelationName, Action), BTreeSet<String>>;
 const ROWS: &str = include_str!("fixture/catalog.jsonl");
 
 pub(crate) fn rows() -> CatalogRows {
+    rows_from(ROWS)
+}
+
+fn rows_from(text: &str) -> CatalogRows {
     let mut rows = CatalogRows::default();
-    for line in ROWS.lines() {
+    for line in text.lines() {
         let cells: Vec<String> = serde_json::from_str(line).expect("a row");
         let (query, cells) = cells.split_first().expect("a query");
         let query = match query.as_str() {
@@ -48,6 +52,22 @@ pub(crate) fn catalog() -> Catalog {
         mask("billing.customers.account_number", Mask::Full),
         mask("billing.customers.ssn", Mask::Full),
     ])
+}
+
+/// The corpus' catalog and masks, with other rows in the place of some, and with more rows.
+pub(crate) fn catalog_edited(edits: &[(&str, &str)], more: &[&str]) -> Catalog {
+    let mut text = ROWS.to_owned();
+    for (from, to) in edits {
+        assert!(text.contains(from), "{from} is in the fixture");
+        text = text.replacen(from, to, 1);
+    }
+    for line in more {
+        text.push_str(line);
+        text.push('\n');
+    }
+    let masks = ["account_number", "ssn"]
+        .map(|column| mask(&format!("billing.customers.{column}"), Mask::Full));
+    on_large_stack(move || Catalog::build(rows_from(&text), &masks, 1).expect("a catalog"))
 }
 
 /// Runs what recurses with the depth of a statement, as the gateway does.

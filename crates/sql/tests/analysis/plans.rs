@@ -1,9 +1,10 @@
 //! What a plan says beside the facts: outputs, effects, tags, parameters.
 
-use model::{Action::Select, StatementKind};
+use model::Action::{Delete, Insert, Select, Update};
+use model::{Mask, StatementKind};
 use sql::{Effect, Plan, Setting, SettingSpan};
 
-use crate::common::{Grants, analyse_in, catalog, grant};
+use crate::common::{Grants, analyse_in, catalog, catalog_edited, catalog_with, grant, mask};
 
 fn plan(text: &str) -> Plan {
     let mut grants = Grants::new();
@@ -88,4 +89,60 @@ fn a_statement_says_what_it_does_to_the_session() {
     assert_eq!(plan("SHOW search_path").tag.as_deref(), Some("SHOW"));
     assert_eq!(plan("SELECT $3 WHERE $1 = 1").parameters_max, 3);
     assert!(plan("SELECT lower('a'), max(1)").facts.functions.iter().eq(["lower", "max"]));
+}
+
+#[test]
+fn only_a_read_of_plain_tables_has_errors_that_quote_nothing_hidden() {
+    let mut grants = Grants::new();
+    let every = [Select, Insert, Update, Delete];
+    grant(&mut grants, &every, "billing.customers", &["id", "name", "plan", "ssn"]);
+    for relation in ["plans", "events", "events_eu", "v_customers", "mv_customers"] {
+        grant(&mut grants, &every, &format!("billing.{relation}"), &["id", "plan", "price"]);
+    }
+    let row = |oid, name, kind| format!(r#"["relations", "{oid}", "billing", "{name}", "{kind}","#);
+    let changed = |oid, name, kind, cells| {
+        let row = row(oid, name, kind);
+        catalog_edited(&[(&format!("{row} \"f\", \"f\", \"f\"]"), &format!("{row} {cells}]"))], &[])
+    };
+    let plain = catalog();
+    let policy = changed("16399", "plans", "r", r#""f", "t", "f""#);
+    let partition = changed("16455", "events_eu", "r", r#""f", "t", "f""#);
+    let remote =
+        catalog_edited(&[(&row("16455", "events_eu", "r"), &row("16455", "events_eu", "f"))], &[]);
+    let partial = catalog_with(&[mask("billing.customers.ssn", Mask::Last4)]);
+    #[rustfmt::skip]
+    let cases = [
+        (&plain,     "SELECT 1",                                           true),
+        (&plain,     "SELECT id, ssn FROM customers",                      true),
+        (&plain,     "SELECT 1 FROM customers JOIN plans USING (plan)",    true),
+        (&plain,     "SELECT id FROM events",                              true),
+        (&plain,     "SET DateStyle = ISO, MDY",                           true),
+        (&plain,     "SHOW search_path",                                   true),
+        (&plain,     "",                                                   true),
+        (&plain,     "BEGIN",                                              true),
+        (&plain,     "COMMIT",                                             false),
+        (&plain,     "ROLLBACK",                                           false),
+        (&plain,     "SAVEPOINT s",                                        false),
+        (&plain,     "RELEASE s",                                          false),
+        (&plain,     "ROLLBACK TO s",                                      false),
+        (&plain,     "INSERT INTO plans VALUES ('a', 1)",                  false),
+        (&plain,     "UPDATE plans SET price = 1",                         false),
+        (&plain,     "DELETE FROM plans",                                  false),
+        (&plain,     "SELECT id FROM v_customers",                         false),
+        (&plain,     "SELECT id FROM mv_customers",                        false),
+        (&plain,     "SELECT 1 WHERE EXISTS (SELECT id FROM v_customers)", false),
+        (&policy,    "SELECT price FROM plans",                            false),
+        (&policy,    "SELECT (SELECT max(price) FROM plans)",              false),
+        (&policy,    "SELECT id FROM customers",                           true),
+        (&partition, "SELECT id FROM events",                              false),
+        (&partition, "SELECT id FROM events_eu",                           false),
+        (&remote,    "SELECT id FROM events",                              false),
+        (&remote,    "SELECT id FROM events_eu",                           false),
+        (&partial,   "SELECT ssn FROM customers",                          false),
+        (&partial,   "SELECT id FROM customers",                           true),
+    ];
+    for (catalog, text, expected) in cases {
+        let plan = analyse_in(catalog, &grants, &["billing"], text).expect(text);
+        assert_eq!(plan.errors_quote_only_granted, expected, "{text}");
+    }
 }
