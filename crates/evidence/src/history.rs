@@ -79,6 +79,7 @@ impl History {
         match &entry.event {
             AccessEvent::EpochStarted { .. }
             | AccessEvent::Heartbeat { .. }
+            | AccessEvent::BatchRolledBack { .. }
             | AccessEvent::CancelRequested { .. } => {}
             AccessEvent::EpochEnded {} => {
                 if let Some(epoch) = self.epochs.last_mut() {

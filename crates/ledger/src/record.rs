@@ -114,6 +114,7 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
         | AccessEvent::AuthenticationFailed { .. }
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
+        | AccessEvent::BatchRolledBack { .. }
         | AccessEvent::CancelRequested { .. }
         | AccessEvent::CommandFinished { .. } => Vec::new(),
     }
@@ -145,6 +146,7 @@ pub(crate) fn check_names(record: &AccessRecord) -> Result<(), RecordError> {
         | AccessEvent::AuthenticationFailed { .. }
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
+        | AccessEvent::BatchRolledBack { .. }
         | AccessEvent::CancelRequested { .. } => Ok(()),
     }
 }

@@ -181,6 +181,7 @@ impl Rules {
             // A cancel request may arrive when the session is already gone.
             AccessEvent::Heartbeat { .. }
             | AccessEvent::AuthenticationFailed { .. }
+            | AccessEvent::BatchRolledBack { .. }
             | AccessEvent::CancelRequested { .. } => self.in_epoch(),
             AccessEvent::SessionOpened { session, identity, target, .. } => {
                 self.open_session(*session, identity, target)

@@ -163,6 +163,19 @@ pub enum AccessEvent {
         /// The session.
         session: SessionId,
     },
+    /// Commands that had completed are undone: the transaction of their batch failed later, or
+    /// could not be committed. (An explicit transaction ends by a command of its own.)
+    BatchRolledBack {
+        /// The session.
+        session: SessionId,
+        /// The first command of the batch that had completed.
+        first: u64,
+        /// The session's last command when the batch failed.
+        last: u64,
+        /// PostgreSQL's error code, if the target gave one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sqlstate: Option<String>,
+    },
     /// A command was allowed, and has not yet been forwarded.
     CommandIntended {
         /// The session.
@@ -252,6 +265,7 @@ impl AccessEvent {
             | Self::AuthenticationFailed { .. }
             | Self::SessionOpened { .. }
             | Self::SessionClosed { .. }
+            | Self::BatchRolledBack { .. }
             | Self::CancelRequested { .. } => None,
         }
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use journal::JournalError;
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, SessionId, Timestamp};
+use model::{AccessEvent, AccessRecord, SessionEnd, SessionId, Timestamp};
 use pgwire::pipeline::ReplyQueue;
-use pgwire::{StartupParameters, TransactionStatus, write};
-use sql::{ClientSettings, Effect};
+use pgwire::{TransactionStatus, write};
+use sql::ClientSettings;
 use tokio::time::Instant;
 
-use crate::asker::Asker;
 use crate::authority::Watch;
 use crate::cancel::Registration;
 use crate::clock;
@@ -22,7 +22,8 @@ use crate::greeting::{LoggedIn, Turned, target_of};
 use crate::identified::Who;
 use crate::judge::{Plans, Scene};
 use crate::prepared::Prepared;
-use crate::session::{Batch, Session, Side};
+use crate::session::{Batch, RECORD_FAILED, Session, Side};
+use crate::startup::Starting;
 use crate::status;
 use crate::target::{Connected, Target};
 use crate::wire::Refused;
@@ -31,9 +32,6 @@ use crate::wire::Refused;
 pub(crate) const MODE: &str = "mask-only";
 /// Characters of a client's `application_name` that are kept.
 const APPLICATION_CHARS_MAX: usize = 63;
-
-/// Settings by name.
-type Pairs = Vec<(String, String)>;
 
 /// Makes a session of a client that logged in, and records that it opened.
 pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session, Turned> {
@@ -56,27 +54,36 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         identity: client.identified.identity.clone(),
         credential: client.identified.credential,
     };
-    let settings = match apply_startup(gate, &who, &target, &client.startup, &mut connected).await {
-        Ok(settings) => settings,
-        Err((reason, error)) => return Err(refuse(client, reason, error)),
-    };
+    let application = client.startup.settings.get("application_name").map_or("", String::as_str);
+    let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
     let event = AccessEvent::SessionOpened {
-        session: who.session,
+        session,
         identity: who.identity.clone(),
         target: target.name.clone(),
         peer: client.peer.to_string(),
         tls: client.stream.is_tls(),
         mode: MODE.to_owned(),
-        application: settings.application_name.clone(),
+        application: application.clone(),
         control_size: gate.registry().size(),
     };
-    let record = AccessRecord { at: now, event };
-    if let Err(error) = gate.journal.record(record, Payload::new()).await {
-        tracing::error!(%error, "a session cannot be recorded, so it is refused");
-        let message = "the audit record cannot be written, so no session may open: tell the gateway's operator";
-        return Err(refuse(client, "record_failed", Refused::new("58030", message)));
+    if let Err(error) = record(gate, event).await {
+        return Err(refuse(client, "record_failed", record_failed(&error)));
     }
-    let admitted = Admitted { who, target, client, connected, settings, at: now };
+    let settings = ClientSettings::at_start(&application);
+    let scene = Scene { gate, who: &who, target: &target };
+    let mut starting = Starting { scene, settings, sequence: 0 };
+    let applied = starting.apply(&client.startup, &mut connected).await;
+    let Starting { settings, sequence, .. } = starting;
+    if let Err((reason, error)) = applied {
+        let reason_of_end = SessionEnd::ProtocolViolation;
+        let event =
+            AccessEvent::SessionClosed { session, commands: sequence, reason: reason_of_end };
+        if let Err(error) = record(gate, event).await {
+            tracing::error!(%session, %error, "the session's end is not on record");
+        }
+        return Err(refuse(client, reason, error));
+    }
+    let admitted = Admitted { who, target, client, connected, settings, sequence, at: now };
     Ok(admitted.into_session(gate))
 }
 
@@ -105,103 +112,13 @@ fn no_grant() -> Refused {
     Refused { hint: Some(hint.to_owned()), ..Refused::new("42501", message) }
 }
 
-/// Takes the client's startup settings as if it had sent SET for each: what is not harmless is
-/// refused, and the rest is set by texts that the gateway wrote.
-async fn apply_startup(
-    gate: &Gate,
-    who: &Who,
-    target: &Target,
-    startup: &StartupParameters,
-    connected: &mut Connected,
-) -> Result<ClientSettings, (&'static str, Refused)> {
-    let application = startup.settings.get("application_name").map_or("", String::as_str);
-    let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
-    let mut settings = ClientSettings::at_start(&application);
-    let mut plans = Plans::default();
-    for (name, value) in asked_for(startup).map_err(|error| ("startup_option", error))? {
-        let text = format!("SET {} TO {}", quote(&name, '"'), quote(&value, '\''));
-        let plan = match plans.plan(Scene { gate, who, target }, &settings, &text).await {
-            Ok(planned) => planned.plan,
-            Err(error) => {
-                let message = format!("startup setting \"{name}\" is not accepted: {error}");
-                return Err(("startup_setting", Refused::new("42501", message)));
-            }
-        };
-        if let Effect::Set { .. } = plan.effect {
-            settings.apply(&plan.effect);
-            continue;
-        }
-        match Asker::over(connected).ask(&plan.forward).await {
-            Ok(_no_rows) => {}
-            Err(error) => {
-                tracing::warn!(%error, "a startup setting was refused by the target");
-                let message = format!("startup setting \"{name}\" is not accepted by the target");
-                return Err(("startup_setting", Refused::new("22023", message)));
-            }
-        }
-    }
-    Ok(settings)
+async fn record(gate: &Gate, event: AccessEvent) -> Result<u64, JournalError> {
+    gate.journal.record(AccessRecord { at: clock::now(), event }, Payload::new()).await
 }
 
-/// The settings that a `StartupMessage` asks for, those in `options` included.
-fn asked_for(startup: &StartupParameters) -> Result<Pairs, Refused> {
-    let mut asked = Vec::new();
-    for (name, value) in &startup.settings {
-        match name.as_str() {
-            "application_name" => {}
-            "options" => asked.extend(options(value)?),
-            _ => asked.push((name.clone(), value.clone())),
-        }
-    }
-    Ok(asked)
-}
-
-/// Reads `-c name=value` and `--name=value` (PostgreSQL manual, "Connection parameters", options).
-fn options(text: &str) -> Result<Pairs, Refused> {
-    let error = || {
-        Refused::new("42501", "only -c name=value and --name=value are accepted in startup options")
-    };
-    let mut settings = Vec::new();
-    let words = split_options(text);
-    let mut words = words.iter().map(String::as_str);
-    while let Some(word) = words.next() {
-        let setting = match (word, word.strip_prefix("--"), word.strip_prefix("-c")) {
-            ("-c", _, _) => words.next().ok_or_else(error)?,
-            (_, Some(setting), _) | (_, None, Some(setting)) => setting,
-            (_, None, None) => return Err(error()),
-        };
-        let (name, value) = setting.split_once('=').ok_or_else(error)?;
-        settings.push((name.replace('-', "_").to_ascii_lowercase(), value.to_owned()));
-    }
-    Ok(settings)
-}
-
-/// Splits at spaces; a backslash keeps the next character.
-fn split_options(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (character, words.last_mut()) {
-            ('\\', Some(word)) => word.extend(characters.next()),
-            (' ' | '\t' | '\n', _) => words.push(String::new()),
-            (other, Some(word)) => word.push(other),
-            (_, None) => {}
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-fn quote(text: &str, mark: char) -> String {
-    let mut quoted = String::from(mark);
-    for character in text.chars() {
-        if character == mark {
-            quoted.push(mark);
-        }
-        quoted.push(character);
-    }
-    quoted.push(mark);
-    quoted
+fn record_failed(error: &JournalError) -> Refused {
+    tracing::error!(%error, "a session cannot be recorded, so it is refused");
+    Refused::new("58030", RECORD_FAILED)
 }
 
 /// All that a session begins with.
@@ -211,6 +128,7 @@ struct Admitted {
     client: LoggedIn,
     connected: Connected,
     settings: ClientSettings,
+    sequence: u64,
     at: Timestamp,
 }
 
@@ -248,12 +166,13 @@ impl Admitted {
             replies: ReplyQueue::new(),
             outgoing: Vec::new(),
             holds: Vec::new(),
-            sequence: 0,
+            sequence: self.sequence,
             cut: None,
             transaction_grants: BTreeMap::new(),
             row_bytes_owed: 0,
             commands_running: 0,
             running_since: None,
+            has_more_requests: false,
             last_activity: Instant::now(),
             client_stalled_since: None,
         };
@@ -292,31 +211,5 @@ fn refuse(client: LoggedIn, reason: &'static str, error: Refused) -> Turned {
         target: target_of(&startup),
         reason,
         error,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn startup_options_are_read_as_postgresql_reads_them() {
-        let read = |text| options(text).map_err(|error| error.message);
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(read("-c search_path=billing"), Ok(vec![pair("search_path", "billing")]));
-        assert_eq!(
-            read("-csearch_path=a\\ b --TimeZone=UTC"),
-            Ok(vec![pair("search_path", "a b"), pair("timezone", "UTC")])
-        );
-        assert_eq!(read("  "), Ok(vec![]));
-        for wrong in ["-c", "-c x", "search_path=x", "-d 5", "-cx"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_quoted_text_cannot_end_early() {
-        assert_eq!(quote("a'b", '\''), "'a''b'");
-        assert_eq!(quote("a\"b", '"'), "\"a\"\"b\"");
     }
 }

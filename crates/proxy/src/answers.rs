@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use journal::Pending;
-use model::FinishedResult;
+use ledger::Payload;
+use model::{AccessEvent, AccessRecord, FinishedResult, StatementKind};
 use pgwire::backend::{CommandComplete, ParameterStatus, ReadyForQuery, Report};
 use pgwire::pipeline::{Answer, Entry};
 use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
@@ -25,6 +26,9 @@ use crate::reply::{End, Reply, Running};
 use crate::session::{Batch, Ending, Session};
 use crate::wire::{self, Refused};
 use crate::{errors, status};
+
+/// `in_failed_sql_transaction`.
+const IN_FAILED_TRANSACTION: &str = "25P02";
 
 /// Something for the client, in order.
 #[derive(Debug)]
@@ -76,6 +80,7 @@ impl Session {
             cut.row_bytes_left = cut.row_bytes_left.saturating_sub(passes);
             self.row_bytes_owed = cut.row_bytes_left;
             running.withheld = running.withheld.saturating_add(rows);
+            running.bytes = running.bytes.saturating_add(u64::try_from(passes).unwrap_or(u64::MAX));
             self.holds.push(Hold::Bytes(bytes.slice(..passes)));
             return Ok(());
         }
@@ -87,6 +92,8 @@ impl Session {
                 let begun = self.row_bytes_owed.min(bytes.len());
                 self.row_bytes_owed = self.row_bytes_owed.saturating_sub(begun);
                 running.withheld = running.withheld.saturating_add(rows);
+                running.bytes =
+                    running.bytes.saturating_add(u64::try_from(begun).unwrap_or(u64::MAX));
                 self.holds.push(Hold::Bytes(bytes.slice(..begun)));
                 self.cut("53400", "the row limit of the grant is reached");
                 return Ok(());
@@ -135,7 +142,8 @@ impl Session {
                 Ok(())
             }
             (Took::Part(Part::CommitFailed), BackendMessage::ErrorResponse(report)) => {
-                let error = errors::rebuild(&report, Origin::Unknown).error();
+                self.record_undone(report.sqlstate()).await?;
+                let error = errors::rebuild(&report, Origin::Hidden).error();
                 self.holds.push(Hold::Bytes(error));
                 Ok(())
             }
@@ -170,7 +178,7 @@ impl Session {
             (Reply::Ready | Reply::Unparsable(_), BackendMessage::ReadyForQuery(ready)) => {
                 self.take_ready(&ready)
             }
-            (Reply::Parse(_) | Reply::Bind(_) | Reply::Close(_), message) => {
+            (Reply::Parse(_) | Reply::Bind(..) | Reply::Close(_), message) => {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
             }
@@ -189,9 +197,10 @@ impl Session {
         report: &Report,
     ) -> Result<(), Ending> {
         self.batch.skipping = true;
+        self.record_undone(report.sqlstate()).await?;
         for entry in skipped.into_iter().rev() {
             match entry.payload {
-                Reply::Parse(undo) | Reply::Bind(undo) | Reply::Close(undo) => {
+                Reply::Parse(undo) | Reply::Bind(undo, _) | Reply::Close(undo) => {
                     self.prepared.undo(undo);
                 }
                 Reply::Command(running) => {
@@ -203,19 +212,38 @@ impl Session {
         let error = match reply {
             Reply::Command(running) => return self.fail(running, report).await,
             Reply::Unparsable(error) => error,
+            // Nothing is looked at before a statement is bound.
             Reply::Parse(undo) => {
                 self.prepared.failed_parse(undo);
-                errors::rebuild(report, Origin::Unknown).error()
+                errors::rebuild(report, Origin::Granted).error()
             }
-            Reply::Bind(undo) | Reply::Close(undo) => {
+            Reply::Bind(undo, plan) => {
                 self.prepared.undo(undo);
-                errors::rebuild(report, Origin::Unknown).error()
+                errors::rebuild(report, Origin::of(&plan)).error()
+            }
+            Reply::Close(undo) => {
+                self.prepared.undo(undo);
+                errors::rebuild(report, Origin::Granted).error()
             }
             Reply::Check(_) | Reply::Describe(_) | Reply::Ready => {
-                errors::rebuild(report, Origin::Unknown).error()
+                errors::rebuild(report, Origin::Granted).error()
             }
         };
         self.holds.push(Hold::Bytes(error));
+        Ok(())
+    }
+
+    /// Records that commands of the batch which had completed are undone with its transaction.
+    async fn record_undone(&mut self, sqlstate: Option<&str>) -> Result<(), Ending> {
+        let Some(first) = self.batch.completed.take() else { return Ok(()) };
+        let event = AccessEvent::BatchRolledBack {
+            session: self.who.session,
+            first,
+            last: self.sequence,
+            sqlstate: sqlstate.map(str::to_owned),
+        };
+        let record = AccessRecord { at: clock::now(), event };
+        self.gate.journal.record(record, Payload::new()).await?;
         Ok(())
     }
 
@@ -236,7 +264,7 @@ impl Session {
                 self.finish(running, End::of(FinishedResult::Suspended), frame.bytes().clone())
                     .await
             }
-            BackendMessage::PortalSuspended(_) => self.late_end(running).await,
+            BackendMessage::PortalSuspended(_) => self.late_end(running, 0).await,
             BackendMessage::ErrorResponse(report) => self.fail(running, report).await,
             _ => Err(Ending::Plan(KIND)),
         }
@@ -248,9 +276,22 @@ impl Session {
         running: Box<Running>,
         complete: &CommandComplete,
     ) -> Result<(), Ending> {
+        let is_write = running.plan.facts.kind == StatementKind::Write;
+        let affected = if is_write { complete.rows().unwrap_or(0) } else { 0 };
         if self.cut.is_some() && running.withheld > 0 {
-            return self.late_end(running).await;
+            return self.late_end(running, affected).await;
         }
+        if self.status == TransactionStatus::Idle {
+            self.batch.completed.get_or_insert(running.permit.command().id.sequence);
+        }
+        // PostgreSQL answers COMMIT with ROLLBACK when the transaction had failed.
+        let is_undone = running.plan.effect == Effect::Commit && &*complete.tag == "ROLLBACK";
+        let end = if is_undone {
+            let sqlstate = Some(IN_FAILED_TRANSACTION.to_owned());
+            End { sqlstate, ..End::of(FinishedResult::Failed) }
+        } else {
+            End { affected, ..End::of(FinishedResult::Completed) }
+        };
         let effect = match (&running.plan.effect, complete.tag.as_str()) {
             // PostgreSQL answers COMMIT so when the transaction had failed.
             (Effect::Commit, "ROLLBACK") => &Effect::Rollback,
@@ -262,9 +303,7 @@ impl Session {
             Some(tag) => wire::command_complete(tag)?,
             None => complete.raw.bytes().clone(),
         };
-        let affected =
-            if running.plan.outputs.is_empty() { complete.rows().unwrap_or(0) } else { 0 };
-        self.finish(running, End { affected, ..End::of(FinishedResult::Completed) }, bytes).await?;
+        self.finish(running, end, bytes).await?;
         if self.settings.application_name != application {
             let name = &self.settings.application_name;
             self.holds.push(Hold::Bytes(wire::parameter_status("application_name", name)?));
@@ -275,16 +314,17 @@ impl Session {
     /// The command ended by itself after rows were already kept back: the client has to read why,
     /// and the target does not know that anything failed. Only the end of the session is the same
     /// on both sides.
-    async fn late_end(&mut self, running: Box<Running>) -> Result<(), Ending> {
+    async fn late_end(&mut self, running: Box<Running>, affected: u64) -> Result<(), Ending> {
         let message = self.cut.as_ref().map_or("the command was cut", |cut| cut.message);
-        self.finish(running, End::of(FinishedResult::Cut), Bytes::new()).await?;
+        let end = End { affected, ..End::of(FinishedResult::Cut) };
+        self.finish(running, end, Bytes::new()).await?;
         Err(Ending::Authority(message))
     }
 
     /// The target refused a command, or obeyed a cancel.
     async fn fail(&mut self, running: Box<Running>, report: &Report) -> Result<(), Ending> {
         let sqlstate = report.sqlstate().map(str::to_owned);
-        let origin = Origin::of(&running.plan.facts);
+        let origin = Origin::of(&running.plan);
         let (result, error) = match self.cut.take() {
             Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message)),
             None => (FinishedResult::Failed, errors::rebuild(report, origin)),

@@ -20,12 +20,19 @@ use crate::clock;
 use crate::session::{Ending, Session};
 
 /// How long the target may take to answer a cancel before its connection is ended.
-const CANCEL_ANSWER_MAX: Duration = Duration::from_millis(400);
+///
+/// With `SETTLE_MAX` of `ending` less than the second in which authority must end.
+const CANCEL_ANSWER_MAX: Duration = Duration::from_millis(300);
 /// How much longer than its time limit a command may run before the gateway itself cuts it: the
 /// target's `statement_timeout` should have done so.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
+/// The longest rest of a row that a client still gets when its command is cut.
+const CUT_ROW_BYTES_MAX: usize = 64 * 1024;
 /// A wake-up when nothing else is due.
 const FAR: Duration = Duration::from_hours(1);
+
+/// No limit in the settings is longer.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 const GRANT_ENDED: &str = "the grant for this command has ended, so it was cancelled";
 pub(crate) const TRANSACTION_ENDED: &str =
@@ -99,7 +106,8 @@ impl Session {
         if self.is_running() {
             self.cut("57014", GRANT_ENDED);
             Ok(())
-        } else if self.status == TransactionStatus::Idle {
+        } else if self.status == TransactionStatus::Idle && !self.batch.forwarded {
+            // A batch without its Sync is an open transaction too, though no status has said so.
             self.transaction_grants.clear();
             Ok(())
         } else {
@@ -110,12 +118,15 @@ impl Session {
     /// Stops the rows of the running command and asks the target to cancel it.
     pub(crate) fn cut(&mut self, sqlstate: &'static str, message: &'static str) {
         if self.cut.is_none() {
-            self.cut = Some(Cut {
-                sqlstate,
-                message,
-                kill_at: after(CANCEL_ANSWER_MAX),
-                row_bytes_left: self.row_bytes_owed,
-            });
+            // The rest of a small row still passes, so that the client can read why. A large one is
+            // broken off, and the connection with it.
+            let finishes_row = self.row_bytes_owed <= CUT_ROW_BYTES_MAX;
+            let (grace, row_bytes_left) = if finishes_row {
+                (CANCEL_ANSWER_MAX, self.row_bytes_owed)
+            } else {
+                (Duration::ZERO, 0)
+            };
+            self.cut = Some(Cut { sqlstate, message, kill_at: after(grace), row_bytes_left });
             self.link.cancel();
         }
     }
@@ -135,18 +146,27 @@ impl Session {
         let limits = &self.gate.limits;
         let now = clock::now();
         let at = |end: Timestamp| after(end.saturating_since(now));
-        let grants = self.transaction_grants.values().min().copied().map(at);
         let session = self.watch.session_until.map(at);
         let kill = self.cut.as_ref().map(|cut| cut.kill_at);
-        let command = self.command_deadline();
+        // What is already being cut must not wake the loop again before the target has answered.
+        let is_cut = self.cut.is_some();
+        let grants = self.transaction_grants.values().min().copied().map(at).filter(|_| !is_cut);
+        let command = self.command_deadline().filter(|_| !is_cut);
+        let batch = self.batch_deadline();
         let stalled =
             self.client_stalled_since.map(|since| add(since, limits.stalled_client_timeout));
         let idle = (!self.batch.waiting).then(|| add(self.last_activity, limits.idle_timeout));
-        [grants, session, kill, command, stalled, idle]
+        [grants, session, kill, command, batch, stalled, idle]
             .into_iter()
             .flatten()
             .min()
             .unwrap_or_else(|| after(FAR))
+    }
+
+    /// A batch that holds a transaction open may not wait for its Sync longer than a command may run.
+    fn batch_deadline(&self) -> Option<Instant> {
+        let waits_for_client = self.batch.forwarded && !self.batch.waiting && !self.is_running();
+        waits_for_client.then(|| add(self.last_activity, self.gate.limits.command_timeout))
     }
 
     fn command_deadline(&self) -> Option<Instant> {
@@ -170,7 +190,10 @@ impl Session {
         ) {
             return Err(Ending::TimedOut("the client does not read what it asked for"));
         }
-        if is_due(self.command_deadline()) {
+        if is_due(self.batch_deadline()) {
+            return Err(Ending::TimedOut("a batch waited too long for its Sync"));
+        }
+        if self.cut.is_none() && is_due(self.command_deadline()) {
             self.cut("57014", "the command ran longer than the gateway's limit");
         }
         let idle = add(self.last_activity, self.gate.limits.idle_timeout);
@@ -191,5 +214,5 @@ fn after(duration: Duration) -> Instant {
 }
 
 fn add(instant: Instant, duration: Duration) -> Instant {
-    instant.checked_add(duration.min(FAR)).unwrap_or(instant)
+    instant.checked_add(duration.min(LONGEST)).unwrap_or(instant)
 }

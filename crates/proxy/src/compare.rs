@@ -135,6 +135,7 @@ mod tests {
             tag: None,
             effect: Effect::None,
             parameters_max: 0,
+            errors_quote_only_granted: true,
             is_empty: false,
         }
     }

@@ -30,6 +30,13 @@ impl Denial {
         Self { reason: "statement_changed".to_owned(), error }
     }
 
+    pub(crate) fn not_analysed_in_time() -> Self {
+        let message = "the statement could not be analysed in time, so it may not run";
+        let hint = "Make it simpler; if it is simple, the gateway is busy: try again.";
+        let error = Refused { hint: Some(hint.to_owned()), ..Refused::new("57014", message) };
+        Self { reason: "not_analysed_in_time".to_owned(), error }
+    }
+
     pub(crate) fn no_catalog() -> Self {
         let message = "the target's catalog cannot be read now, so no statement can be judged";
         let hint = "The target may be down or restarting: try again.";

@@ -13,7 +13,7 @@ use crate::session::{Ending, Session, read};
 use crate::wire;
 
 /// How long the target may take to say how a cancelled command ended.
-const SETTLE_MAX: Duration = Duration::from_millis(800);
+const SETTLE_MAX: Duration = Duration::from_millis(400);
 /// How long the client may take to read the last message.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
 
@@ -22,7 +22,11 @@ impl Session {
     pub(crate) async fn wind_down(&mut self, ending: &Ending) {
         let is_target_alive =
             !matches!(ending, Ending::TargetLost | Ending::Target(_) | Ending::Plan(_));
-        if self.commands_running > 0 && is_target_alive && !matches!(ending, Ending::Journal(_)) {
+        if matches!(ending, Ending::Journal(_)) {
+            // No outcome can be recorded, so there is none to wait for.
+            self.link.cancel();
+            self.link.terminate();
+        } else if self.commands_running > 0 && is_target_alive {
             self.settle().await;
         }
         if matches!(ending, Ending::Plan(_)) {
@@ -39,7 +43,11 @@ impl Session {
 
     /// Cancels what runs and waits a little for the target to say how it ended.
     async fn settle(&mut self) {
-        self.link.cancel();
+        // No row passes any more, not even the rest of one: the connection ends.
+        self.cut("57014", "the session has ended");
+        if let Some(cut) = &mut self.cut {
+            cut.row_bytes_left = 0;
+        }
         let deadline = Instant::now().checked_add(SETTLE_MAX).unwrap_or_else(Instant::now);
         while self.commands_running > 0 {
             let next = read(&mut self.server.reader, self.server.decoder.inbox());

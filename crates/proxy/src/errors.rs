@@ -1,50 +1,49 @@
 //! What a client may read of a target's errors and notices.
 //!
 //! PostgreSQL quotes values: `Failing row contains (…)`, `Key (ssn)=(…)`, RAISE in a trigger. So an
-//! error is rebuilt: the SQLSTATE always passes; the text passes where it can only speak of the
-//! statement itself or of columns that the statement was allowed to read; DETAIL, HINT, CONTEXT,
-//! internal query and object names never pass.
+//! error is rebuilt: an SQLSTATE that PostgreSQL defines passes; the text passes where it can only
+//! speak of the statement itself or of columns that the statement was allowed to read; DETAIL, HINT,
+//! CONTEXT, internal query and object names never pass.
 //!
 //! Source: PostgreSQL manual, "Error and Notice Message Fields" and Appendix A.
 
 use bytes::{Bytes, BytesMut};
-use model::{Facts, StatementKind};
 use pgwire::backend::Report;
 use pgwire::write::{self, ErrorFields, Severity};
+use sql::Plan;
 
 use crate::wire::Refused;
 
-/// What the failed message could have looked at.
+/// What the text of an error could quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Granted columns only, through expressions that were judged.
-    Read,
-    /// Whole rows too: constraints, triggers and generated columns see every column.
-    Write,
-    /// Not known.
-    Unknown,
+    /// Granted columns and the client's own values: nothing else was looked at.
+    Granted,
+    /// Anything: constraints, triggers, policies, generated columns and views see whole rows.
+    Hidden,
 }
 
 impl Origin {
-    pub(crate) fn of(facts: &Facts) -> Self {
-        match facts.kind {
-            StatementKind::Read
-            | StatementKind::Empty
-            | StatementKind::Transaction
-            | StatementKind::Setting => Self::Read,
-            StatementKind::Write => Self::Write,
-        }
+    /// Of an error raised while a statement runs.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        if plan.errors_quote_only_granted { Self::Granted } else { Self::Hidden }
     }
 }
 
 /// Rebuilds an error for the client.
 pub(crate) fn rebuild(report: &Report, origin: Origin) -> Refused {
     let sqlstate = known_sqlstate(report.sqlstate().unwrap_or("XX000"));
-    let message = if text_passes(sqlstate, origin) {
-        report.message().into_owned()
-    } else {
-        canonical(sqlstate).to_owned()
+    let passes = match origin {
+        Origin::Granted => text_passes(sqlstate),
+        // Raised while the statement itself was analysed, before any row was looked at. What a
+        // trigger or policy raises comes with its context, also if it parses a text of its own.
+        Origin::Hidden => {
+            let file = report.field(b'F').unwrap_or_default();
+            sqlstate.starts_with("42") && file.starts_with("parse_") && report.field(b'W').is_none()
+        }
     };
+    let message =
+        if passes { report.message().into_owned() } else { canonical(sqlstate).to_owned() };
     Refused::new(sqlstate, message)
 }
 
@@ -63,33 +62,37 @@ pub(crate) fn notice(report: &Report) -> Option<Bytes> {
     Some(out.freeze())
 }
 
-/// True if the text of such an error can only speak of what the client may know.
-fn text_passes(sqlstate: &str, origin: Origin) -> bool {
-    match sqlstate.get(..2) {
-        // Transaction state, syntax and names, resources, limits, operator intervention.
-        Some("08" | "25" | "26" | "34" | "3B" | "40" | "42" | "53" | "54" | "55" | "57") => true,
-        // The text of a constraint violation names relation and constraint; values are in DETAIL.
-        // A foreign key also names the other relation.
-        Some("23") => !matches!(sqlstate, "23503" | "23P01"),
-        // Data exceptions quote the operand.
-        Some("22" | "21") => match origin {
-            Origin::Read => true,
-            Origin::Write | Origin::Unknown => false,
-        },
-        _ => false,
-    }
+/// True if PostgreSQL itself words such an error, when nothing hidden was looked at.
+fn text_passes(sqlstate: &str) -> bool {
+    let classes = ["08", "21", "22", "25", "26", "34", "3B", "40", "42", "53", "54", "55", "57"];
+    sqlstate.get(..2).is_some_and(|class| classes.contains(&class))
 }
 
 /// Words of our own for what may not be quoted (PostgreSQL manual, Appendix A, in short).
 fn canonical(sqlstate: &str) -> &'static str {
     match sqlstate {
+        "0A000" => "the target does not support this",
         "22001" => "a value is too long for its type",
         "22003" => "a number is out of range",
         "22007" | "22008" => "a date or time is not valid",
         "22012" => "division by zero",
         "22P02" => "a value does not have the form of its type",
+        "23502" => "a column that must have a value has none",
         "23503" => "a foreign key constraint is violated",
+        "23505" => "duplicate key value violates a unique constraint",
+        "23514" => "a check constraint is violated",
         "23P01" => "an exclusion constraint is violated",
+        "25006" => "cannot write in a read-only transaction",
+        "25P02" => {
+            "current transaction is aborted, commands ignored until end of transaction block"
+        }
+        "25P03" => "the transaction was idle for too long",
+        "40001" => "could not serialize access due to concurrent transactions",
+        "40P01" => "deadlock detected",
+        "42501" => "the target's own rights or policies do not allow this",
+        "55P03" => "a lock could not be had",
+        "57014" => "canceling statement due to a request or a timeout",
+        "57P01" => "terminating connection due to administrator command",
         "P0001" => "the target raised an error (its text is withheld)",
         _ => "the target refused the command (its text is withheld)",
     }
@@ -131,26 +134,52 @@ const SQLSTATES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use pgwire::{BackendDecoder, BackendEvent, BackendMessage};
+
     use super::*;
 
     #[test]
-    fn the_text_passes_only_where_it_can_quote_nothing_hidden() {
+    fn a_text_passes_only_where_it_can_quote_nothing_hidden() {
+        use Origin::{Granted, Hidden};
         #[rustfmt::skip]
         let cases = [
-            // code   origin           passes
-            ("42P01", Origin::Unknown, true),
-            ("22P02", Origin::Read,    true),
-            ("22P02", Origin::Write,   false),
-            ("22P02", Origin::Unknown, false),
-            ("23505", Origin::Write,   true),
-            ("23503", Origin::Write,   false),
-            ("P0001", Origin::Read,    false),
-            ("XX000", Origin::Read,    false),
-            ("",      Origin::Read,    false),
+            // code   file              context  origin   passes
+            ("22P02", "numutils.c",     None,    Granted, true),
+            ("22P02", "numutils.c",     None,    Hidden,  false),
+            ("42703", "parse_rel.c",    None,    Hidden,  true),
+            ("42703", "parse_rel.c",    Some(1), Hidden,  false),
+            ("42501", "pl_exec.c",      None,    Hidden,  false),
+            ("23505", "nbtinsert.c",    None,    Granted, false),
+            ("23514", "pl_exec.c",      Some(1), Hidden,  false),
+            ("40001", "pl_exec.c",      Some(1), Hidden,  false),
+            ("P0001", "pl_exec.c",      Some(1), Granted, false),
+            ("XX000", "x.c",            None,    Granted, false),
         ];
-        for (sqlstate, origin, passes) in cases {
-            assert_eq!(text_passes(sqlstate, origin), passes, "{sqlstate} {origin:?}");
+        for (sqlstate, file, context, origin, passes) in cases {
+            let mut fields = vec![('C', sqlstate), ('M', "quotes 123-45-6789"), ('F', file)];
+            fields.extend(context.map(|_| ('W', "PL/pgSQL function f() line 1")));
+            let refused = rebuild(&report(&fields), origin);
+            assert_eq!(refused.message.contains("123"), passes, "{sqlstate} {file} {origin:?}");
         }
+    }
+
+    fn report(fields: &[(char, &str)]) -> Report {
+        let mut body = Vec::new();
+        for (code, text) in fields {
+            body.push(u8::try_from(*code).unwrap());
+            body.extend_from_slice(text.as_bytes());
+            body.push(0);
+        }
+        body.push(0);
+        let mut decoder = BackendDecoder::new();
+        decoder.receive(b"E");
+        decoder.receive(&u32::try_from(body.len()).unwrap().saturating_add(4).to_be_bytes());
+        decoder.receive(&body);
+        let event = decoder.poll_event().unwrap().unwrap();
+        let BackendEvent::Message(BackendMessage::ErrorResponse(report)) = event else {
+            panic!("{event:?}");
+        };
+        report
     }
 
     #[test]

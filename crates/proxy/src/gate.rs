@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::cancel::CancelKeys;
 use crate::directory::Directory;
 use crate::parser::Parsers;
+use crate::refusals::Refusals;
 use crate::settings::Limits;
 use crate::target::Target;
 use crate::usage::UsageBook;
@@ -26,9 +27,12 @@ pub(crate) struct Gate {
     pub(crate) cancel: Arc<CancelKeys>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) targets: BTreeMap<TargetName, Arc<Target>>,
+    pub(crate) refusals: Refusals,
     pub(crate) limits: Limits,
     pub(crate) mock: MockSecret,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    /// True once nothing can be recorded any more.
+    pub(crate) broken: watch::Receiver<bool>,
     /// True once the gateway stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -43,6 +47,15 @@ impl Gate {
     /// The inventory as it is now.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.borrow())
+    }
+
+    /// Returns when nothing can be recorded any more.
+    pub(crate) async fn record_failed(&self) {
+        let mut broken = self.broken.clone();
+        if broken.wait_for(|broken| *broken).await.is_err() {
+            // Whoever watches the journal is gone: the gateway is stopping, which is told elsewhere.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Returns when the gateway stops.

@@ -20,11 +20,14 @@ use crate::directory::{Directory, OpenSession};
 use crate::gate::Gate;
 use crate::listener;
 use crate::parser::Parsers;
+use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::usage::UsageBook;
 use crate::watcher;
 
+/// Between two looks at whether records can still be written.
+const JOURNAL_LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two signs of life in the access ledger.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -87,7 +90,10 @@ impl Gateway {
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let parsers = Parsers::start().map_err(StartError::Thread)?;
+        // Catalogs are built by threads of their own: no client can hold them up.
+        let builders = Parsers::start().map_err(StartError::Thread)?;
         let (stop, stopped) = watch::channel(false);
+        let (broken, is_broken) = watch::channel(false);
         let mut targets = BTreeMap::new();
         let mut helpers = Vec::new();
         for target in settings.targets {
@@ -100,7 +106,7 @@ impl Gateway {
                 mask_key: settings.mask_key,
                 limits: settings.limits.clone(),
             });
-            let watcher = watcher::watch(Arc::clone(&target), parsers.clone(), stopped.clone());
+            let watcher = watcher::watch(Arc::clone(&target), builders.clone(), stopped.clone());
             helpers.push(tokio::spawn(watcher));
             targets.insert(target.name.clone(), target);
         }
@@ -121,11 +127,14 @@ impl Gateway {
             cancel: Arc::new(CancelKeys::default()),
             directory: Arc::new(Directory::default()),
             targets,
+            refusals: Refusals::default(),
             limits: settings.limits,
             mock,
             tls: settings.tls.map(tokio_rustls::TlsAcceptor::from),
+            broken: is_broken,
             stop: stopped,
         });
+        helpers.push(tokio::spawn(watch_journal(Arc::clone(&gate), broken)));
         helpers.push(tokio::spawn(heartbeat(Arc::clone(&gate))));
         let listener = tokio::spawn(listener::listen(Arc::clone(&gate), listener));
         Ok(Self { gate, address, stop, listener, helpers })
@@ -189,19 +198,47 @@ impl GatewayView {
     }
 }
 
-/// Records that the gateway lives, so that a gap in the record shows.
-async fn heartbeat(gate: Arc<Gate>) {
+/// Tells every session, also those that stream or wait, when nothing can be recorded any more.
+async fn watch_journal(gate: Arc<Gate>, broken: watch::Sender<bool>) {
     loop {
+        if gate.journal.check().is_err() {
+            tracing::error!("nothing can be recorded any more: every session ends");
+            broken.send_replace(true);
+            return gate.stopping().await;
+        }
         tokio::select! {
             () = gate.stopping() => return,
-            () = tokio::time::sleep(HEARTBEAT_INTERVAL) => {}
+            () = tokio::time::sleep(JOURNAL_LOOK_INTERVAL) => {}
         }
+    }
+}
+
+/// Records that the gateway lives, so that a gap in the record shows, and the failed log-ins that
+/// were not recorded singly.
+async fn heartbeat(gate: Arc<Gate>) {
+    loop {
+        let stops = tokio::select! {
+            () = gate.stopping() => true,
+            () = tokio::time::sleep(HEARTBEAT_INTERVAL) => false,
+        };
         let sessions = u64::try_from(gate.directory.count()).unwrap_or(u64::MAX);
-        let event = AccessEvent::Heartbeat { sessions };
-        if let Err(error) =
-            gate.journal.record(AccessRecord { at: clock::now(), event }, Payload::new()).await
-        {
-            tracing::error!(%error, "no heartbeat is on record");
+        let mut events = vec![AccessEvent::Heartbeat { sessions }];
+        events.extend(gate.refusals.take_sums().into_iter().map(|(address, count)| {
+            AccessEvent::AuthenticationFailed {
+                claimed: None,
+                target: None,
+                peer: address.to_string(),
+                reason: format!("{count} more, not recorded singly"),
+            }
+        }));
+        for event in events {
+            let record = AccessRecord { at: clock::now(), event };
+            if let Err(error) = gate.journal.record(record, Payload::new()).await {
+                tracing::error!(%error, "no sign of life is on record");
+            }
+        }
+        if stops {
+            return;
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::target::Target;
 
 /// Statements that a session keeps analysed.
 const PLANS_MAX: usize = 256;
-/// Bytes of text that it keeps for them.
+/// Bytes of text, the client's and the forwarded, that it keeps for them.
 const PLAN_TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// Everything on which the meaning of a text depends, beside the text.
@@ -114,12 +114,13 @@ impl Plans {
     }
 
     fn keep(&mut self, text: &Arc<str>, plan: &Arc<Plan>) {
-        self.text_bytes = self.text_bytes.saturating_add(text.len());
+        let size = text.len().saturating_add(plan.forward.len());
+        self.text_bytes = self.text_bytes.saturating_add(size);
         if self.by_text.len() >= PLANS_MAX || self.text_bytes > PLAN_TEXT_BYTES_MAX {
             self.by_text.clear();
-            self.text_bytes = text.len();
+            self.text_bytes = size;
         }
-        if text.len() <= PLAN_TEXT_BYTES_MAX {
+        if size <= PLAN_TEXT_BYTES_MAX {
             self.by_text.insert(Arc::clone(text), Arc::clone(plan));
         }
     }

@@ -111,6 +111,9 @@ async fn record_refusal(
     peer: SocketAddr,
     reason: &str,
 ) {
+    if !gate.refusals.count(peer.ip(), clock::now()) {
+        return;
+    }
     let event = AccessEvent::AuthenticationFailed {
         claimed,
         target,

@@ -85,8 +85,12 @@ impl Parsers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ParserStopped> {
         let (reply, answer) = oneshot::channel();
-        // A session that has gone does not need its answer.
-        let work: Work = Box::new(move || drop(reply.send(work())));
+        // A session that has gone, or gave up, does not need its answer.
+        let work: Work = Box::new(move || {
+            if !reply.is_closed() {
+                drop(reply.send(work()));
+            }
+        });
         self.queue.send(work).await.map_err(|_closed| ParserStopped)?;
         answer.await.map_err(|_dropped| ParserStopped)
     }

@@ -149,6 +149,11 @@ impl Prepared {
         self.portals.remove("");
     }
 
+    /// A Parse without a name drops the unnamed statement first.
+    pub(crate) fn drop_unnamed_statement(&mut self) {
+        self.statements.remove("");
+    }
+
     /// The end of a transaction drops every portal.
     pub(crate) fn drop_portals(&mut self) {
         self.portals.clear();
@@ -244,6 +249,7 @@ mod tests {
             tag: None,
             effect: Effect::None,
             parameters_max: 0,
+            errors_quote_only_granted: true,
             is_empty: false,
         };
         Statement {

@@ -15,7 +15,7 @@ pub(crate) enum Reply {
     /// To Parse.
     Parse(Undo),
     /// To Bind.
-    Bind(Undo),
+    Bind(Undo, Arc<Plan>),
     /// To Close.
     Close(Undo),
     /// To a Describe that the gateway added: compare with the plan, and keep it.

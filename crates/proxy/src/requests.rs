@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
@@ -10,6 +11,8 @@ use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse, Q
 use pgwire::pipeline::Expected;
 use pgwire::{Format, Named};
 use policy::{Allowed, Denied};
+
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::denial::Denial;
@@ -20,13 +23,24 @@ use crate::reply::Reply;
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
 
+/// How long a session may deal with requests before it looks at time and authority again.
+const TURN_MAX: Duration = Duration::from_millis(100);
+/// How long one statement may wait for a parser thread and its analysis.
+pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(300);
+
 /// What stands in the record in the place of a text that is too large for it.
 const TOO_LARGE: &str = "(a command too large to be recorded)";
 
 impl Session {
     /// Deals with every message that has arrived, up to the end of a batch.
     pub(crate) async fn take_requests(&mut self) -> Result<(), Ending> {
+        let turn_ends = Instant::now().checked_add(TURN_MAX);
+        self.has_more_requests = false;
         while !self.batch.waiting {
+            if turn_ends.is_none_or(|end| end <= Instant::now()) {
+                self.has_more_requests = true;
+                break;
+            }
             let message = self.client.decoder.poll_message().map_err(Ending::Client)?;
             let Some(message) = message else { break };
             self.take_request(message).await?;
@@ -52,7 +66,10 @@ impl Session {
                 Ok(())
             }
             FrontendMessage::Flush(message) => {
-                self.send(message.into_bytes(), None);
+                // Outside of a batch it has nothing to flush; PostgreSQL answers nothing either.
+                if self.batch.forwarded {
+                    self.send(message.into_bytes(), None);
+                }
                 Ok(())
             }
             FrontendMessage::FunctionCall(_) => self.take_function_call().await,
@@ -102,28 +119,38 @@ impl Session {
         if let Err(problem) = self.prepared.may_parse(&parse.name, &self.gate.limits) {
             return self.fail_batch(&problem);
         }
+        let planned = match self.judge_parse(&parse).await? {
+            Ok(planned) => planned,
+            Err(denial) => {
+                if parse.name.is_empty() {
+                    // As in PostgreSQL, a Parse that fails drops the unnamed statement.
+                    self.prepared.drop_unnamed_statement();
+                }
+                return self.deny_in_batch(&parse.text, denial).await;
+            }
+        };
+        let forward = wire::parse(&parse.name, &planned.plan.forward, &parse.parameter_types)?;
+        let undo = self.prepared.parse(&parse.name, Statement { planned });
+        self.send(forward, Some((Expected::Parse, Reply::Parse(undo))));
+        Ok(())
+    }
+
+    /// Judges a statement that is to be prepared. The grants are asked here too, so that Describe
+    /// shows nothing of what is not granted; they are asked again at each Execute.
+    async fn judge_parse(&mut self, parse: &Parse) -> Result<Result<Planned, Denial>, Ending> {
         let planned = match self.plan(&parse.text).await? {
             Ok(planned) => planned,
-            Err(denial) => return self.deny_in_batch(&parse.text, denial).await,
+            Err(denial) => return Ok(Err(denial)),
         };
         let types_are_allowed = self.target.catalog().is_some_and(|catalog| {
             parse.parameter_types.iter().all(|oid| sql::parameter_type_allowed(&catalog, *oid))
         });
         if !types_are_allowed {
-            let denial =
-                Denial::not_supported("parameter_type", "this type of parameter is not supported");
-            return self.deny_in_batch(&parse.text, denial).await;
+            let message = "this type of parameter is not supported";
+            return Ok(Err(Denial::not_supported("parameter_type", message)));
         }
-        // Asked here too, so that Describe shows nothing of what is not granted.
-        let now = clock::now();
-        if let Err(reason) = judge::check(self.scene(), &planned.plan.facts, now) {
-            return self.deny_in_batch(&parse.text, Denial::from(reason)).await;
-        }
-        let forward = wire::parse(&parse.name, &planned.plan.forward, &parse.parameter_types)?;
-        let statement = Statement { planned };
-        let undo = self.prepared.parse(&parse.name, statement);
-        self.send(forward, Some((Expected::Parse, Reply::Parse(undo))));
-        Ok(())
+        let checked = judge::check(self.scene(), &planned.plan.facts, clock::now());
+        Ok(checked.map(|()| planned).map_err(Denial::from))
     }
 
     fn take_bind(&mut self, bind: &Bind) -> Result<(), Ending> {
@@ -143,7 +170,10 @@ impl Session {
         }
         let plan = Arc::clone(&statement.planned.plan);
         let undo = self.prepared.bind(&bind.portal, Portal { statement, parameters });
-        self.send(bind.raw.bytes().clone(), Some((Expected::Bind, Reply::Bind(undo))));
+        self.send(
+            bind.raw.bytes().clone(),
+            Some((Expected::Bind, Reply::Bind(undo, Arc::clone(&plan)))),
+        );
         // The gateway's own question: the columns that this portal will return are compared with
         // the plan before the first row can pass, whether or not the client asks for them.
         let ask = wire::describe(Named::Portal, &bind.portal)?;
@@ -237,7 +267,11 @@ impl Session {
     /// Analyses a text. The inner error is the client's, the outer one ends the session.
     async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
         let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
-        match self.plans.plan(scene, &self.settings, text).await {
+        let planning = self.plans.plan(scene, &self.settings, text);
+        let Ok(planned) = tokio::time::timeout(ANALYSIS_MAX, planning).await else {
+            return Ok(Err(Denial::not_analysed_in_time()));
+        };
+        match planned {
             Ok(planned) => Ok(Ok(planned)),
             Err(NoPlan::Refused(refusal)) => Ok(Err(Denial::from(refusal))),
             Err(NoPlan::NoCatalog) => Ok(Err(Denial::no_catalog())),
@@ -307,7 +341,17 @@ impl Session {
 
     async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
         self.entry.counters.denied.fetch_add(1, Ordering::Relaxed);
-        Ok(self.gate.journal.record_denied(clock::now(), denied).await?)
+        let now = clock::now();
+        match self.gate.journal.record_denied(now, denied.clone()).await {
+            Ok(()) => Ok(()),
+            // What it would have touched does not fit into a record: the denial itself must.
+            Err(JournalError::Entry(_)) => {
+                let reason = format!("{}; touches too much to be listed", denied.reason);
+                let denied = Denied { touches: Vec::new(), reason, ..denied };
+                Ok(self.gate.journal.record_denied(now, denied).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Batch {
     pub(crate) forwarded: bool,
     /// It failed: everything up to Sync is dropped.
     pub(crate) skipping: bool,
+    /// The first of its commands that completed, unless an explicit transaction holds its effects.
+    pub(crate) completed: Option<u64>,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
     pub(crate) waiting: bool,
 }
@@ -108,6 +110,8 @@ pub(crate) struct Session {
     pub(crate) commands_running: u32,
     /// Since when the target works on the command that it works on.
     pub(crate) running_since: Option<Instant>,
+    /// The client sent more than one turn may deal with.
+    pub(crate) has_more_requests: bool,
     pub(crate) last_activity: Instant,
     /// Since when the client has not taken what waits for it.
     pub(crate) client_stalled_since: Option<Instant>,
@@ -167,6 +171,8 @@ enum Event {
     TargetWritten(std::io::Result<()>),
     FromTarget(std::io::Result<usize>),
     FromClient(std::io::Result<usize>),
+    MoreRequests,
+    RecordFailed,
 }
 
 impl Session {
@@ -200,9 +206,11 @@ impl Session {
         let reads_client = !self.server.outbox.is_full()
             && (!self.batch.waiting || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
         let reads_target = !self.client.outbox.is_full();
+        let has_more_requests = self.has_more_requests && !self.batch.waiting;
         let event = tokio::select! {
             biased;
             () = self.gate.stopping() => Event::Stop,
+            () = self.gate.record_failed() => Event::RecordFailed,
             () = self.watch.changed() => Event::Authority,
             () = tokio::time::sleep_until(deadline) => Event::Deadline,
             () = self.cancel.wake.notified() => Event::CancelAsked,
@@ -212,6 +220,7 @@ impl Session {
                 if !self.server.outbox.is_empty() => Event::TargetWritten(result),
             result = read(&mut self.server.reader, self.server.decoder.inbox()),
                 if reads_target => Event::FromTarget(result),
+            () = std::future::ready(()), if has_more_requests => Event::MoreRequests,
             result = read(&mut self.client.reader, self.client.decoder.inbox()),
                 if reads_client => Event::FromClient(result),
         };
@@ -221,6 +230,11 @@ impl Session {
     async fn handle(&mut self, event: Event) -> Result<(), Ending> {
         match event {
             Event::Stop => Err(Ending::GatewayStopped),
+            Event::RecordFailed => match self.gate.journal.check() {
+                Err(error) => Err(error.into()),
+                Ok(()) => Ok(()),
+            },
+            Event::MoreRequests => self.take_requests().await,
             Event::Authority => self.check_authority(),
             Event::Deadline => self.handle_deadline(),
             Event::CancelAsked => self.pass_on_cancel().await,
@@ -301,5 +315,6 @@ impl Ending {
     }
 }
 
-const RECORD_FAILED: &str =
+/// What a client reads when the record fails.
+pub(crate) const RECORD_FAILED: &str =
     "the audit record cannot be written, so no command may run: tell the gateway's operator";

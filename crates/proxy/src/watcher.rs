@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sql::{Catalog, CatalogRows};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::asker::{AskError, Asker};
 use crate::parser::{ParserStopped, Parsers};
@@ -14,6 +15,8 @@ use crate::target::{Connected, Target};
 
 /// Pause before a target that could not be reached is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Reading a whole catalog.
+const READ_MAX: Duration = Duration::from_secs(30);
 const LABEL: &str = "countersign catalog";
 
 /// Why a catalog could not be read.
@@ -25,6 +28,8 @@ pub(crate) enum WatchError {
     Parser(#[from] ParserStopped),
     #[error("{0}")]
     Catalog(String),
+    #[error("no answer from the target in time")]
+    TimedOut,
 }
 
 /// Keeps one target's catalog until the gateway stops.
@@ -55,10 +60,15 @@ async fn keep(
     let mut asker = Asker::connect(target, LABEL).await?;
     let mut known: Option<String> = None;
     loop {
-        let fingerprint = fingerprint(&mut asker).await?;
+        // A connection that swallows questions must not keep an old catalog alive.
+        let limit = target.limits.target_connect_timeout;
+        let looked = timeout(limit, fingerprint(&mut asker)).await;
+        let fingerprint = looked.map_err(|_elapsed| WatchError::TimedOut)??;
         if known.as_ref() != Some(&fingerprint) {
             *version = version.saturating_add(1);
-            let catalog = read(&mut asker, target, parsers, *version).await?;
+            let reading = read(&mut asker, target, parsers, *version);
+            let read = timeout(READ_MAX, reading).await;
+            let catalog = read.map_err(|_elapsed| WatchError::TimedOut)??;
             tracing::info!(target = %target.name, version = *version, "catalog read");
             target.catalog.store(Some(Arc::new(catalog)));
             target.tried.notify_one();

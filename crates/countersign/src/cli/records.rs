@@ -38,6 +38,10 @@ fn access(event: &AccessEvent) -> String {
             format!("{session}  closed after {commands} commands: {}", session_end(*reason))
         }
         AccessEvent::CancelRequested { session } => format!("{session}  cancel asked for"),
+        AccessEvent::BatchRolledBack { session, first, last, sqlstate } => {
+            let code = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+            format!("{session}/{first}-{last}  ROLLED BACK{code}: what had completed is undone")
+        }
         AccessEvent::CommandIntended {
             session, sequence, identity, target, grants, facts, ..
         } => {

@@ -154,6 +154,7 @@ fn access_kind(event: &AccessEvent) -> &'static str {
         AccessEvent::SessionOpened { .. } => "session_opened",
         AccessEvent::SessionClosed { .. } => "session_closed",
         AccessEvent::CancelRequested { .. } => "cancel_requested",
+        AccessEvent::BatchRolledBack { .. } => "batch_rolled_back",
         AccessEvent::CommandIntended { .. } => "command_intended",
         AccessEvent::CommandFinished { .. } => "command_finished",
         AccessEvent::CommandDenied { .. } => "command_denied",
