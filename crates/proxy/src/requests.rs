@@ -26,7 +26,7 @@ use crate::wire::{self, Refused};
 /// How long a session may deal with requests before it looks at time and authority again.
 const TURN_MAX: Duration = Duration::from_millis(100);
 /// How long one statement may wait for a parser thread and its analysis.
-pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(300);
+pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(500);
 
 /// What stands in the record in the place of a text that is too large for it.
 const TOO_LARGE: &str = "(a command too large to be recorded)";
