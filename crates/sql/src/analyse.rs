@@ -167,6 +167,12 @@ fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
     };
     let text = pg_query::deparse(&tree, pg_query::DeparseOptions::default())
         .map_err(|_unwritable| Refusal::mismatch())?;
+    if text.len() > limits::FORWARD_BYTES_MAX {
+        return Err(Refusal::too_large(
+            "bytes with its names written out",
+            limits::FORWARD_BYTES_MAX,
+        ));
+    }
     let again = pg_query::parse(&text, 0).map_err(|_unreadable| Refusal::mismatch())?.protobuf;
     match (digest::digest(&tree.stmts), digest::digest(&again.stmts)) {
         (Some(judged), Some(written)) if judged == written => Ok(text),

@@ -292,6 +292,7 @@ fn judge_view(
         identity: "",
         database: "",
         granted: &everything,
+        forwards: false,
     };
     let judged = analyse::view_columns(&world, text);
     let Some(relation) = catalog.relations.get(name) else { return true };

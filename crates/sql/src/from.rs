@@ -63,6 +63,7 @@ impl Walk<'_> {
                 let reach = names::reach(&name);
                 let use_index = self.use_relation(relation, Action::Select, reach);
                 let alias = names::checked_alias(name.alias)?;
+                names::refuse_column_names(self.world, alias.as_ref())?;
                 let item = self.relation_item(use_index, alias.as_ref())?;
                 let node = tree::node(NodeEnum::RangeVar(self.forwarded(use_index, alias)?));
                 Ok(Source { node, items: vec![item] })
@@ -194,6 +195,7 @@ impl Walk<'_> {
             return Err(Refusal::later("not_supported_rows_from", "ROWS FROM"));
         }
         let alias = names::checked_alias(alias)?;
+        self.reserve_outputs(0, coldeflist.len().max(call.args.len()))?;
         let (coldeflist, defined) = self.column_definitions(coldeflist)?;
         let mut columns =
             if defined.is_empty() { result_columns(&call, alias.as_ref())? } else { defined };

@@ -45,6 +45,11 @@ impl Walk<'_> {
             | JoinType::JoinUniqueInner => return Err(unknown_join()),
         };
         let (larg, rarg, mut sides) = self.sides(larg, rarg, beside)?;
+        let (left, right) = (columns(&sides.left).len(), columns(&sides.right).len());
+        self.work.spend(left.saturating_add(right))?;
+        if is_natural {
+            self.work.spend(left.saturating_mul(right))?;
+        }
         let using = if is_natural {
             common_names(&sides)
         } else {
@@ -60,6 +65,7 @@ impl Walk<'_> {
         }
         let join_using_alias = names::checked_alias(join_using_alias)?;
         let alias = names::checked_alias(alias)?;
+        names::refuse_column_names(self.world, alias.as_ref())?;
         let items = self.join_items(sides, merged, join_using_alias.as_ref(), alias.as_ref())?;
         let node = JoinExpr {
             jointype,
@@ -123,6 +129,8 @@ impl Walk<'_> {
             if merged.iter().any(|column| column.name == *name) {
                 return Err(Refusal::syntax(format!("column \"{name}\" is in USING twice")));
             }
+            self.work
+                .spend(columns(&sides.left).len().saturating_add(columns(&sides.right).len()))?;
             let left = side_column(&sides.left, name)?;
             let right = side_column(&sides.right, name)?;
             for column in [left, right] {
@@ -152,6 +160,7 @@ impl Walk<'_> {
         let Sides { left: mut items, mut right } = sides;
         let mut rest = take_columns(&mut items);
         rest.append(&mut take_columns(&mut right));
+        self.work.spend(rest.len().saturating_mul(merged.len()))?;
         rest.retain(|column| !merged.iter().any(|key| key.name == column.name));
         items.append(&mut right);
         for item in &mut items {

@@ -35,6 +35,7 @@ mod settings;
 mod sublink;
 mod substitute;
 mod target;
+mod text_search;
 mod transaction;
 mod tree;
 mod types;
@@ -48,8 +49,8 @@ pub use analyse::analyse;
 pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
 pub use limits::{
-    ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX,
-    TARGETS_MAX, TOKENS_MAX,
+    ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
+    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, TARGETS_MAX, TOKENS_MAX,
 };
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;

@@ -29,7 +29,17 @@ pub const SOURCES_MAX: usize = 600;
 
 /// Most columns that the names of one statement can reach: queries of WITH that select `*` from
 /// each other twice double them.
-pub const SCOPE_COLUMNS_MAX: u64 = 100_000;
+pub const SCOPE_COLUMNS_MAX: u64 = 30_000;
+
+/// Most columns of all results in a statement: a `*` in each of nested queries repeats them.
+pub const OUTPUTS_MAX: u64 = 10_000;
+
+/// Most columns that are looked at to find what all names of one statement mean.
+pub const LOOKUPS_MAX: u64 = 30_000_000;
+
+/// Longest text that is forwarded, in bytes. It is longer than the client's: names are qualified,
+/// `*` and masks are written out.
+pub const FORWARD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most columns of one `SET (a, b) = …`: the parser copies the right side for each of them.
 pub const ASSIGNED_ROW_MAX: usize = 32;

@@ -9,7 +9,7 @@ use crate::Refusal;
 use crate::catalog::Relation;
 use crate::select::Columns;
 use crate::tree::{self, NOWHERE};
-use crate::walk::{Reach, Walk};
+use crate::walk::{Reach, Walk, World};
 
 /// What an unqualified or qualified name in FROM means.
 pub(crate) enum Named {
@@ -99,6 +99,19 @@ pub(crate) fn checked_alias(alias: Option<Alias>) -> Result<Option<Alias>, Refus
     let Some(Alias { aliasname, colnames }) = alias else { return Ok(None) };
     let names = tree::as_texts(&colnames).ok_or_else(|| Refusal::syntax("not a list of names"))?;
     Ok(Some(Alias { aliasname, colnames: tree::names(names) }))
+}
+
+/// Refuses names for the columns of a relation or a join: the target would give them out by place,
+/// and a column that is added before the statement runs would take another's name.
+pub(crate) fn refuse_column_names(world: &World<'_>, alias: Option<&Alias>) -> Result<(), Refusal> {
+    match alias {
+        Some(alias) if world.forwards && !alias.colnames.is_empty() => Err(Refusal::later(
+            "not_supported_column_names",
+            "a list of column names behind an alias",
+        )
+        .with_hint("Rename columns in the SELECT list.")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The schemas that are PostgreSQL's own.

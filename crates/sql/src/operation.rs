@@ -7,7 +7,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::Walk;
-use crate::{Refusal, functions};
+use crate::{Refusal, functions, text_search};
 
 impl Walk<'_> {
     pub(crate) fn operation(&mut self, operation: AExpr) -> Result<Node, Refusal> {
@@ -72,6 +72,7 @@ impl Walk<'_> {
         if functions::allowed(&name).is_none() {
             return Err(Refusal::function(&name));
         }
+        let args = text_search::qualified(&name, args)?;
         if functions::grows(&name) {
             check_growth(&name, &args)?;
         }

@@ -153,6 +153,7 @@ impl Walk<'_> {
                 index
             }
             (None, Some(name)) => {
+                self.work.spend(columns.len())?;
                 let mut named =
                     columns.iter().enumerate().filter(|(_, (column, _))| column == name);
                 let found = named.next().map(|(index, _)| index);

@@ -69,6 +69,12 @@ impl Refusal {
         )
     }
 
+    /// Too many names in reach of too many others.
+    pub(crate) fn never_ending() -> Self {
+        let message = "the statement has too many names in reach of too many columns";
+        Self::new("statement_too_large", STATEMENT_TOO_COMPLEX, message)
+    }
+
     /// Something that a later version may analyse.
     pub(crate) fn later(code: &'static str, what: &str) -> Self {
         Self {

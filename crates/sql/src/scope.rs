@@ -5,11 +5,14 @@
 //! clause with its columns; a *level* is one query; names are looked up from the innermost level
 //! outwards, and the first level that knows a name decides.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use mask::ColumnType;
 use model::MaskedColumn;
 use pg_query::Node;
 
-use crate::{Refusal, tree};
+use crate::{Refusal, limits, tree};
 
 /// Columns that every table has and that show more than rows (PostgreSQL manual, 5.6).
 pub(crate) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
@@ -115,6 +118,27 @@ pub(crate) struct Level {
     pub(crate) ctes: Vec<CommonTable>,
     /// True while a LATERAL query or a function of its FROM is read.
     pub(crate) lateral: bool,
+    pub(crate) work: Work,
+}
+
+/// How many columns were looked at so far, counted for a whole statement.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work(Rc<Cell<u64>>);
+
+impl Work {
+    /// Counts columns that are about to be looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] once they are too many, and ever after.
+    pub(crate) fn spend(&self, columns: usize) -> Result<(), Refusal> {
+        let columns = u64::try_from(columns).unwrap_or(u64::MAX);
+        self.0.set(self.0.get().saturating_add(columns));
+        if self.0.get() > limits::LOOKUPS_MAX {
+            return Err(Refusal::never_ending());
+        }
+        Ok(())
+    }
 }
 
 /// A query of a WITH clause.
@@ -148,7 +172,9 @@ pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal
     }
     match find(levels, parts)? {
         Some(column) => {
-            let written = write(levels, column, parts).ok_or_else(Refusal::mismatch)?;
+            let written = write(levels, column, parts);
+            spend(levels, 0)?;
+            let written = written.ok_or_else(Refusal::mismatch)?;
             Ok(Found { column: column.clone(), written })
         }
         None if names_a_row(levels, parts) => Err(Refusal::whole_row(&shown)),
@@ -175,15 +201,25 @@ pub(crate) fn write(levels: &[Level], column: &ScopeColumn, given: &[&str]) -> O
     ways.find(means_it).map(tree::column_ref)
 }
 
+fn spend(levels: &[Level], columns: usize) -> Result<(), Refusal> {
+    levels.last().map_or(Ok(()), |level| level.work.spend(columns))
+}
+
 fn find<'a>(levels: &'a [Level], parts: &[&str]) -> Result<Option<&'a ScopeColumn>, Refusal> {
     match *parts {
         [name] => find_bare(levels, name),
         [item, name] => match find_item(levels, None, item)? {
-            Some(item) => column_of(item, name),
+            Some(item) => {
+                spend(levels, item.columns.len())?;
+                column_of(item, name)
+            }
             None => Ok(None),
         },
         [schema, item, name] => match find_item(levels, Some(schema), item)? {
-            Some(item) => column_of(item, name),
+            Some(item) => {
+                spend(levels, item.columns.len())?;
+                column_of(item, name)
+            }
             None => Ok(None),
         },
         _ => Ok(None),
@@ -192,8 +228,10 @@ fn find<'a>(levels: &'a [Level], parts: &[&str]) -> Result<Option<&'a ScopeColum
 
 fn find_bare<'a>(levels: &'a [Level], name: &str) -> Result<Option<&'a ScopeColumn>, Refusal> {
     for level in levels.iter().rev() {
+        spend(levels, level.items.len())?;
         let mut found = None;
         for item in level.items.iter().filter(|i| i.by_column && i.is_visible(level.lateral)) {
+            spend(levels, item.columns.len())?;
             if let Some(column) = column_of(item, name)? {
                 if found.is_some() {
                     return Err(Refusal::ambiguous_column(name));
@@ -216,6 +254,7 @@ pub(crate) fn find_item<'a>(
     name: &str,
 ) -> Result<Option<&'a Item>, Refusal> {
     for level in levels.iter().rev() {
+        spend(levels, level.items.len())?;
         let mut matching = level.items.iter().filter(|item| {
             item.by_name
                 && item.is_visible(level.lateral)

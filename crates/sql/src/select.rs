@@ -84,6 +84,9 @@ impl Walk<'_> {
         }
         refuse_locks(locking_clause)?;
         let limit_option = known_limit(limit_option)?;
+        if let (Some(table), Some(with)) = (recursive, &with_clause) {
+            refuse_shadowing(&table.ctename, &with.ctes)?;
+        }
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let mut checked = SelectStmt {
             limit_option,
@@ -150,6 +153,9 @@ impl Walk<'_> {
             let Some(NodeEnum::List(items)) = row.node else {
                 return Err(Refusal::syntax("VALUES without a row"));
             };
+            if items.items.len() > width {
+                self.reserve_outputs(0, items.items.len())?;
+            }
             width = items.items.len();
             rows.push(self.expr_list(items)?);
         }
@@ -249,6 +255,23 @@ pub(crate) fn rename(columns: &[(String, Value)], names: &[Node]) -> Result<Colu
         name.clone_into(column);
     }
     Ok(columns)
+}
+
+/// The name of a query of WITH RECURSIVE means that query in its own UNION, whatever else the
+/// gateway and the target could take it for.
+fn refuse_shadowing(name: &str, tables: &[Node]) -> Result<(), Refusal> {
+    let is_named = |table: &Node| match &table.node {
+        Some(NodeEnum::CommonTableExpr(table)) => table.ctename == name,
+        Some(_) | None => false,
+    };
+    if tables.iter().any(is_named) {
+        return Err(Refusal::later(
+            "not_supported_shadowing_with",
+            "a query of WITH RECURSIVE with a query of the same name inside",
+        )
+        .with_hint("Give the inner query another name."));
+    }
+    Ok(())
 }
 
 fn refuse_locks(clauses: Vec<Node>) -> Result<(), Refusal> {

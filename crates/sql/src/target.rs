@@ -23,18 +23,16 @@ impl Walk<'_> {
         let mut checked = Vec::with_capacity(targets.len());
         let mut columns = Vec::with_capacity(targets.len());
         for target in targets {
-            for Target { name, node, value } in self.target(target)? {
+            for Target { name, node, value } in self.target(target, columns.len())? {
                 checked.push(tree::target(&name, node));
                 columns.push((name, value));
-            }
-            if columns.len() > limits::TARGETS_MAX {
-                return Err(Refusal::too_large("columns", limits::TARGETS_MAX));
             }
         }
         Ok((checked, columns))
     }
 
-    fn target(&mut self, target: Node) -> Result<Vec<Target>, Refusal> {
+    /// Checks one target behind `before` columns.
+    fn target(&mut self, target: Node, before: usize) -> Result<Vec<Target>, Refusal> {
         let Some(NodeEnum::ResTarget(target)) = target.node else {
             return Err(Refusal::syntax("not a target"));
         };
@@ -45,10 +43,14 @@ impl Walk<'_> {
         }
         if let Some(NodeEnum::ColumnRef(ColumnRef { fields, location: _ })) = &value.node {
             return match fields.split_last() {
-                Some((last, before)) if tree::is_star(last) => self.star(before),
-                Some(_) | None => Ok(vec![self.bare(name, fields)?]),
+                Some((last, item)) if tree::is_star(last) => self.star(item, before),
+                Some(_) | None => {
+                    self.reserve_outputs(before, 1)?;
+                    Ok(vec![self.bare(name, fields)?])
+                }
             };
         }
+        self.reserve_outputs(before, 1)?;
         let name = if name.is_empty() { figure::column_name(&value) } else { name };
         let mut node = self.expr(*value)?;
         if is_cast_of_column(&node) {
@@ -65,10 +67,10 @@ impl Walk<'_> {
     }
 
     /// `*` or `item.*`, as the columns that grants cover.
-    fn star(&mut self, before: &[Node]) -> Result<Vec<Target>, Refusal> {
-        let parts = tree::as_texts(before).ok_or_else(|| Refusal::syntax("not a name"))?;
+    fn star(&mut self, item: &[Node], before: usize) -> Result<Vec<Target>, Refusal> {
+        let parts = tree::as_texts(item).ok_or_else(|| Refusal::syntax("not a name"))?;
         let item = match *parts.as_slice() {
-            [] => return self.star_of_all(),
+            [] => return self.star_of_all(before),
             [item] => scope::find_item(&self.levels, None, item)?,
             [schema, item] => scope::find_item(&self.levels, Some(schema), item)?,
             [database, schema, item] if database == self.world.database => {
@@ -78,16 +80,25 @@ impl Walk<'_> {
         };
         let item =
             item.ok_or_else(|| Refusal::unknown_column(&format!("{}.*", parts.join("."))))?;
+        // One more than allowed is enough to know.
+        let most = limits::TARGETS_MAX.saturating_add(1);
         let columns: Vec<ScopeColumn> =
-            item.columns.iter().filter(|c| c.starred).cloned().collect();
+            item.columns.iter().filter(|c| c.starred).take(most).cloned().collect();
+        self.reserve_outputs(before, columns.len())?;
         self.written_out(columns)
     }
 
-    fn star_of_all(&mut self) -> Result<Vec<Target>, Refusal> {
+    fn star_of_all(&mut self, before: usize) -> Result<Vec<Target>, Refusal> {
         let items = self.levels.last().map(|level| level.items.as_slice()).unwrap_or_default();
         let visible = items.iter().filter(|item| item.by_column && item.beside == Beside::Done);
-        let columns: Vec<ScopeColumn> =
-            visible.flat_map(|item| &item.columns).filter(|c| c.starred).cloned().collect();
+        // One more than allowed is enough to know.
+        let columns: Vec<ScopeColumn> = visible
+            .flat_map(|item| &item.columns)
+            .filter(|c| c.starred)
+            .take(limits::TARGETS_MAX.saturating_add(1))
+            .cloned()
+            .collect();
+        self.reserve_outputs(before, columns.len())?;
         if columns.is_empty() {
             return Err(Refusal::syntax("SELECT * needs a table with columns"));
         }

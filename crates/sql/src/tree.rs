@@ -50,9 +50,14 @@ fn constant(value: a_const::Val) -> Node {
     node(NodeEnum::AConst(AConst { isnull: false, location: NOWHERE, val: Some(value) }))
 }
 
+/// A text constant.
+pub(crate) fn text(text: &str) -> Node {
+    constant(a_const::Val::Sval(protobuf::String { sval: text.to_owned() }))
+}
+
 /// A text constant cast to one of PostgreSQL's own types.
 pub(crate) fn typed_text(text: &str, type_name: &str) -> Node {
-    let literal = constant(a_const::Val::Sval(protobuf::String { sval: text.to_owned() }));
+    let literal = self::text(text);
     let type_name = TypeName {
         names: system_name(type_name),
         type_oid: 0,

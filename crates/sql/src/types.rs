@@ -88,6 +88,14 @@ pub(crate) fn built_in_oid(name: &str) -> Option<u32> {
     BUILT_IN.iter().find(|(built_in, _, _)| *built_in == name).map(|(_, oid, _)| *oid)
 }
 
+/// The name of a type that is PostgreSQL's own, as written.
+pub(crate) fn built_in(name: &TypeName) -> Option<&str> {
+    match tree::as_texts(&name.names)?.as_slice() {
+        [name] | [SYSTEM_SCHEMA, name] => built_in_oid(name).map(|_| *name),
+        _ => None,
+    }
+}
+
 /// `pg_catalog` is searched first, as PostgreSQL does unless the search path says otherwise.
 fn resolve(world: &World<'_>, written: &[&str]) -> Option<Vec<Node>> {
     let user = |schema: &str, name: &str| {

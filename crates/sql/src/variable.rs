@@ -201,11 +201,16 @@ fn plain(forward: String) -> Variable {
     Variable { forward, effect: Effect::None, shows: None, tag: None }
 }
 
-/// `UTF-8`, `unicode` and `utf8` are one encoding; `true`, `1` and `on` one truth.
+/// `'UTF-8'`, `unicode` and `utf8` are one encoding; `true`, `1` and `on` one truth.
+///
+/// Source: `clean_encoding_name` in PostgreSQL's `encnames.c` for the encoding.
 fn is_pinned(pinned: &str, value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     match pinned {
-        "utf8" => matches!(value.as_str(), "utf8" | "utf-8" | "unicode"),
+        "utf8" => {
+            let letters = value.chars().filter(char::is_ascii_alphanumeric);
+            matches!(letters.collect::<String>().as_str(), "utf8" | "unicode")
+        }
         "on" => matches!(value.as_str(), "on" | "true" | "yes" | "1"),
         _ => value == pinned,
     }

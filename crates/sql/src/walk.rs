@@ -12,7 +12,9 @@ use pg_query::Node;
 
 use crate::catalog::{Catalog, Column, Relation, RelationKind};
 use crate::request::Granted;
-use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
+use crate::scope::{
+    self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value, Work,
+};
 use crate::substitute;
 use crate::tree;
 use crate::{Refusal, Request, limits};
@@ -26,6 +28,8 @@ pub(crate) struct World<'a> {
     pub(crate) identity: &'a str,
     pub(crate) database: &'a str,
     pub(crate) granted: &'a Granted<'a>,
+    /// False for a view's definition, which is only judged.
+    pub(crate) forwards: bool,
 }
 
 impl<'a> World<'a> {
@@ -38,6 +42,7 @@ impl<'a> World<'a> {
             identity,
             database: request.database,
             granted: request.granted,
+            forwards: true,
         }
     }
 
@@ -79,7 +84,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) masked: BTreeSet<MaskedColumn>,
     pub(crate) parameters_max: u16,
     pub(crate) levels: Vec<Level>,
+    pub(crate) work: Work,
     last_id: u64,
+    outputs: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -92,7 +99,9 @@ impl<'a> Walk<'a> {
             masked: BTreeSet::new(),
             parameters_max: 0,
             levels: Vec::new(),
+            work: Work::default(),
             last_id: 0,
+            outputs: 0,
         }
     }
 
@@ -102,6 +111,19 @@ impl<'a> Walk<'a> {
         if self.last_id.saturating_add(more) > limits::SCOPE_COLUMNS_MAX {
             let limit = usize::try_from(limits::SCOPE_COLUMNS_MAX).unwrap_or(usize::MAX);
             return Err(Refusal::too_large("columns in reach", limit));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a result with `columns` so far may have so many more.
+    pub(crate) fn reserve_outputs(&mut self, columns: usize, more: usize) -> Result<(), Refusal> {
+        if columns.saturating_add(more) > limits::TARGETS_MAX {
+            return Err(Refusal::too_large("columns", limits::TARGETS_MAX));
+        }
+        self.outputs = self.outputs.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+        if self.outputs > limits::OUTPUTS_MAX {
+            let limit = usize::try_from(limits::OUTPUTS_MAX).unwrap_or(usize::MAX);
+            return Err(Refusal::too_large("columns of all its queries", limit));
         }
         Ok(())
     }
@@ -116,7 +138,7 @@ impl<'a> Walk<'a> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        self.levels.push(Level::default());
+        self.levels.push(Level { work: self.work.clone(), ..Level::default() });
         let result = work(self);
         self.levels.pop();
         result
@@ -124,7 +146,7 @@ impl<'a> Walk<'a> {
 
     pub(crate) fn items(&mut self) -> &mut Vec<Item> {
         if self.levels.is_empty() {
-            self.levels.push(Level::default());
+            self.levels.push(Level { work: self.work.clone(), ..Level::default() });
         }
         let last = self.levels.len().saturating_sub(1);
         #[expect(clippy::indexing_slicing, reason = "a level was pushed if there was none")]

@@ -12,3 +12,4 @@ mod facts;
 mod mutations;
 mod plans;
 mod raw;
+mod work;

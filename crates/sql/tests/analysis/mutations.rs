@@ -113,7 +113,7 @@ fn source(choices: &mut Choices) -> String {
     let text = choices.of(&[
         "SELECT ssn AS v FROM customers",
         "SELECT c.account_number AS v FROM billing.customers c",
-        "SELECT c.v FROM customers AS c(a, b, d, v)",
+        "SELECT c.v FROM (SELECT id, name, plan, ssn FROM customers) AS c(a, b, d, v)",
         "SELECT ref AS v FROM v_customers",
         "SELECT ssn_copy AS v FROM customers_vip",
         "SELECT ssn AS v FROM customers JOIN plans USING (plan)",

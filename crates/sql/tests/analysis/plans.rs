@@ -146,3 +146,17 @@ fn only_a_read_of_plain_tables_has_errors_that_quote_nothing_hidden() {
         assert_eq!(plan.errors_quote_only_granted, expected, "{text}");
     }
 }
+
+#[test]
+fn every_spelling_of_the_encoding_is_accepted() {
+    for value in ["utf-8", "UTF8", "'utf-8'", "Unicode", "\"utf8\"", "U.T.F_8"] {
+        let text = format!("SET client_encoding TO '{}'", value.replace('\'', "''"));
+        assert_eq!(&*plan(&text).forward, "SET client_encoding TO 'UTF8'", "{text}");
+    }
+    assert_eq!(&*plan("SET NAMES 'utf-8'").forward, "SET client_encoding TO 'UTF8'");
+    for value in ["UTF16", "latin1", "", "utf88", "sql_ascii"] {
+        let text = format!("SET client_encoding TO '{value}'");
+        let refusal = analyse_in(&catalog(), &Grants::new(), &[], &text).expect_err(&text);
+        assert_eq!(refusal.code, "setting_value_not_allowed", "{text}");
+    }
+}
