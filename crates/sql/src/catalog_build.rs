@@ -10,6 +10,7 @@ use crate::analyse;
 use crate::catalog::{Catalog, Column, ColumnMask, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
 use crate::types::UserType;
+use crate::view;
 use crate::walk::World;
 
 /// Domains over domains that are followed to their base.
@@ -267,6 +268,7 @@ fn judge_views(catalog: &mut Catalog, rows: &CatalogRows, errors: &mut Vec<Catal
         .iter()
         .filter_map(|(oid, text)| Some((*family.names.get(oid)?, text)))
         .filter(|(row, _)| !row.has_rules)
+        .filter(|(row, text)| !leaks(catalog, row, text))
         .map(|(row, text)| (relation_name(row), text.as_str()))
         .collect();
     loop {
@@ -276,6 +278,16 @@ fn judge_views(catalog: &mut Catalog, rows: &CatalogRows, errors: &mut Vec<Catal
             return;
         }
     }
+}
+
+/// Finds and notes that conditions can run before those of a view.
+fn leaks(catalog: &mut Catalog, row: &RelationRow, text: &str) -> bool {
+    // The rows of a materialized view are there already.
+    let leaks = row.kind == 'v' && !row.is_barrier && view::hides_rows(text);
+    if leaks && let Some(relation) = catalog.relations.get_mut(&relation_name(row)) {
+        Arc::make_mut(relation).unusable = Some(view::LEAKS.to_owned());
+    }
+    leaks
 }
 
 /// True once the view can be used.

@@ -42,6 +42,7 @@ mod types;
 mod unsupported;
 mod value;
 mod variable;
+mod view;
 mod walk;
 mod write;
 
