@@ -41,6 +41,7 @@ pub mod corpus;
 pub mod fixture;
 pub mod gateway;
 pub mod ledger;
+pub mod middleman;
 pub mod postgres;
 pub mod programs;
 pub mod python;

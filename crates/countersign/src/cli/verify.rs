@@ -5,7 +5,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use ledger::{
-    Contents, Expected, Fault, FaultKind, Image, LedgerFile, VKey, Verified, VerifyError,
+    Checkpoint, Contents, Expected, Fault, FaultKind, Image, LedgerFile, VKey, Verified,
+    VerifyError,
 };
 use serde_json::{Value, json};
 
@@ -18,8 +19,10 @@ Examples:
   countersign verify /var/lib/countersign --key ledger.pub --live
   countersign verify /mnt/copy/access --key 'gw1+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'
   countersign verify evidence-2026-11 --key ledger.pub
+  countersign verify /var/lib/countersign --key ledger.pub --live --known kept-in-june.checkpoint
 
 Take the key from where you trust it, not from the directory that you check.
+A checkpoint that you kept shows that nothing was rolled back since; see SECURITY.md.
 Exit code 3 means: a fault was found.")]
 pub(crate) struct Args {
     /// A ledger's directory, a gateway's state directory, or an evidence package
@@ -30,13 +33,23 @@ pub(crate) struct Args {
     /// Accept records at the end that are not signed yet: a gateway is writing them, or was
     #[arg(long)]
     live: bool,
+    /// A file with a checkpoint that you kept, which the ledger of its origin must continue; one for
+    /// each ledger at most
+    #[arg(long, value_name = "FILE")]
+    known: Vec<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let key = read_key(&args.key)?;
+    let known = Known::read(&args.known, &key)?;
     let (value, text) = match kind_of(&args.path)? {
-        Kind::Ledger => one_ledger(args, &key)?,
-        Kind::State => both_ledgers(args, &key)?,
+        Kind::Ledger => one_ledger(args, &key, &known)?,
+        Kind::State => both_ledgers(args, &key, &known)?,
+        Kind::Package if !args.known.is_empty() => {
+            return Err(Failure::Usage(
+                "--known applies to a ledger or a state directory, not to a package".to_owned(),
+            ));
+        }
         Kind::Package => super::evidence::verify(&args.path, &key)?,
     };
     let is_sound = value.get("ok") == Some(&Value::Bool(true));
@@ -55,6 +68,31 @@ fn read_key(text: &str) -> Result<VKey, Failure> {
         ))
     })?;
     content.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")))
+}
+
+/// Checkpoints that the caller kept, each of another ledger.
+struct Known(Vec<Checkpoint>);
+
+impl Known {
+    fn read(paths: &[PathBuf], key: &VKey) -> Result<Self, Failure> {
+        let mut known: Vec<Checkpoint> = Vec::new();
+        for path in paths {
+            let wrong = |error: String| Failure::Usage(format!("{}: {error}", path.display()));
+            let note = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            let checkpoint =
+                Checkpoint::open(&note, key).map_err(|error| wrong(error.to_string()))?;
+            if known.iter().any(|other| other.origin == checkpoint.origin) {
+                let origin = &checkpoint.origin;
+                return Err(wrong(format!("a checkpoint of {origin} is given already")));
+            }
+            known.push(checkpoint);
+        }
+        Ok(Self(known))
+    }
+
+    fn of(&self, origin: &str) -> Option<&Checkpoint> {
+        self.0.iter().find(|known| known.origin == origin)
+    }
 }
 
 enum Kind {
@@ -82,21 +120,37 @@ fn kind_of(path: &Path) -> Result<Kind, Failure> {
     )))
 }
 
-fn one_ledger(args: &Args, key: &VKey) -> Result<(Value, String), Failure> {
-    let verdict = check(&args.path, key, None, args.live)?;
+fn one_ledger(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String), Failure> {
+    let known = match known.0.as_slice() {
+        [] => None,
+        [known] => Some(known),
+        [_, _, ..] => {
+            let message = "one ledger continues one checkpoint: give --known once";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+    };
+    let origin = known.map(|known| known.origin.as_str());
+    let verdict = check(&args.path, expected(key, args.live, origin, known))?;
     let mut value = verdict.to_json();
     set(&mut value, "kind", json!("ledger"));
     Ok((value, verdict.to_text(&args.path.display().to_string())))
 }
 
-fn both_ledgers(args: &Args, key: &VKey) -> Result<(Value, String), Failure> {
+fn both_ledgers(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String), Failure> {
+    let origins =
+        [Contents::Control, Contents::Access].map(|it| format!("{}/{}", key.name(), it.name()));
+    if let Some(stray) = known.0.iter().find(|known| !origins.contains(&known.origin)) {
+        let message = format!("--known: the state directory has no ledger {}", stray.origin);
+        return Err(Failure::Usage(message));
+    }
     let mut value = json!({ "ok": true, "kind": "state" });
     let mut text = String::new();
     for contents in [Contents::Control, Contents::Access] {
         let name = contents.name();
         // Of a gateway's own state the whole origin is known, so that the two cannot be exchanged.
         let origin = format!("{}/{name}", key.name());
-        let verdict = check(&args.path.join(name), key, Some(&origin), args.live)?;
+        let expected = expected(key, args.live, Some(&origin), known.of(&origin));
+        let verdict = check(&args.path.join(name), expected)?;
         text.push_str(&verdict.to_text(name));
         if let Verdict::Bad(_) = &verdict
             && value.get("fault").is_none()
@@ -113,15 +167,27 @@ fn both_ledgers(args: &Args, key: &VKey) -> Result<(Value, String), Failure> {
 
 /// What verification of one ledger found.
 enum Verdict {
-    Sound(Box<Verified>),
+    /// It is what was signed, and continues the kept checkpoint of this size.
+    Sound(Box<Verified>, Option<u64>),
     Bad(Fault),
 }
 
-fn check(dir: &Path, key: &VKey, origin: Option<&str>, live: bool) -> Result<Verdict, Failure> {
+fn expected<'a>(
+    key: &'a VKey,
+    live: bool,
+    origin: Option<&'a str>,
+    known: Option<&'a Checkpoint>,
+) -> Expected<'a> {
     let expected = if live { Expected::live(key) } else { Expected::closed(key) };
-    let expected = Expected { origin, ..expected };
+    Expected { origin, known, ..expected }
+}
+
+fn check(dir: &Path, expected: Expected<'_>) -> Result<Verdict, Failure> {
     match verified(dir, &expected) {
-        Ok(verified) => Ok(Verdict::Sound(Box::new(verified))),
+        Ok(verified) => {
+            let known = expected.known.map(|known| known.size);
+            Ok(Verdict::Sound(Box::new(verified), known))
+        }
         Err(VerifyError::Fault(fault)) => Ok(Verdict::Bad(fault)),
         Err(error @ VerifyError::Read(_)) => {
             Err(Failure::Failed(format!("{}: {error}", dir.display())))
@@ -148,8 +214,9 @@ pub(crate) fn verified(dir: &Path, expected: &Expected<'_>) -> Result<Verified, 
 impl Verdict {
     fn to_json(&self) -> Value {
         match self {
-            Self::Sound(verified) => json!({
+            Self::Sound(verified, known) => json!({
                 "ok": true,
+                "known_size": known,
                 "origin": verified.signed.origin,
                 "size": verified.size,
                 "root": verified.root,
@@ -169,13 +236,16 @@ impl Verdict {
 
     fn to_text(&self, name: &str) -> String {
         match self {
-            Self::Sound(verified) => {
+            Self::Sound(verified, known) => {
+                let continued = known.map_or(String::new(), |size| {
+                    format!("  it continues the checkpoint that you kept, of {size} records\n")
+                });
                 let open = match verified.unknown.len() {
                     0 => String::new(),
                     count => format!("  permitted commands without an outcome yet: {count}\n"),
                 };
                 format!(
-                    "{name}: sound. {} records of {}, signed up to {}, root {}\n{open}",
+                    "{name}: sound. {} records of {}, signed up to {}, root {}\n{continued}{open}",
                     verified.size, verified.signed.origin, verified.signed.size, verified.root
                 )
             }
