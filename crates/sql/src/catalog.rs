@@ -8,7 +8,7 @@ use model::{Mask, MaskDeclaration, RelationName};
 use pg_query::Node;
 
 use crate::catalog_build;
-use crate::catalog_rows::{CatalogError, CatalogRows, FINGERPRINT};
+use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
 use crate::types::UserType;
 
 /// What exists on the target, and which of it is masked.
@@ -20,6 +20,9 @@ pub struct Catalog {
     pub(crate) relations: BTreeMap<RelationName, Arc<Relation>>,
     pub(crate) enums: BTreeMap<(String, String), UserType>,
     pub(crate) enum_oids: BTreeSet<u32>,
+    /// Array types of the target's and PostgreSQL's own, each with the type of its elements.
+    pub(crate) elements: BTreeMap<u32, u32>,
+    pub(crate) casts: Vec<Cast>,
 }
 
 /// What sort of thing a relation is (`pg_class.relkind`).
@@ -42,10 +45,20 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// All tables below it, at any depth: partitions or inheritance children.
     pub(crate) descendants: Vec<RelationName>,
+    /// What is unique in it.
+    pub(crate) keys: Keys,
     /// Reading it runs expressions of the target's own: a policy, a virtual generated column.
     pub(crate) computes: bool,
     /// Why nothing may be read or written through it.
     pub(crate) unusable: Option<String>,
+}
+
+/// The columns of a relation's unique indexes and exclusion constraints, all together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) columns: BTreeSet<String>,
+    /// An expression or a condition is among them, which may read any column.
+    pub(crate) computes: bool,
 }
 
 impl Relation {

@@ -7,7 +7,7 @@ use mask::ColumnType;
 use model::{Action, Mask, MaskDeclaration, RelationName};
 
 use crate::analyse;
-use crate::catalog::{Catalog, Column, ColumnMask, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
 use crate::types::UserType;
 use crate::view;
@@ -33,12 +33,16 @@ pub(crate) fn build(
         relations: BTreeMap::new(),
         enums: BTreeMap::new(),
         enum_oids: BTreeSet::new(),
+        elements: BTreeMap::new(),
+        casts: rows.casts.clone(),
     };
     add_enums(&mut catalog, &rows);
     let family = Family::new(&rows);
     for row in &rows.relations {
         let below = family.below(row.oid);
-        let relation = Relation { descendants: below, ..relation(&rows, row, &masks, &mut errors) };
+        let keys = family.keys(&rows, row.oid);
+        let relation =
+            Relation { descendants: below, keys, ..relation(&rows, row, &masks, &mut errors) };
         catalog.relations.insert(relation.name.clone(), Arc::new(relation));
     }
     if errors.is_empty() {
@@ -164,7 +168,16 @@ fn relation(
     };
     let columns = columns.collect();
     let computes = row.computes;
-    Relation { oid: row.oid, kind, columns, descendants: Vec::new(), computes, unusable, name }
+    Relation {
+        oid: row.oid,
+        kind,
+        columns,
+        descendants: Vec::new(),
+        keys: Keys::default(),
+        computes,
+        unusable,
+        name,
+    }
 }
 
 fn column_mask(
@@ -187,6 +200,8 @@ fn column_mask(
 struct Family<'a> {
     names: BTreeMap<u32, &'a RelationRow>,
     children: BTreeMap<u32, Vec<u32>>,
+    /// The columns of unique indexes, zero for expressions.
+    keys: BTreeMap<u32, Vec<i16>>,
 }
 
 impl<'a> Family<'a> {
@@ -196,7 +211,22 @@ impl<'a> Family<'a> {
         for (parent, child) in &rows.inheritance {
             children.entry(*parent).or_default().push(*child);
         }
-        Self { names, children }
+        let mut keys: BTreeMap<u32, Vec<i16>> = BTreeMap::new();
+        for (relation, column) in &rows.keys {
+            keys.entry(*relation).or_default().push(*column);
+        }
+        Self { names, children, keys }
+    }
+
+    fn keys(&self, rows: &CatalogRows, oid: u32) -> Keys {
+        let mut keys = Keys::default();
+        for number in self.keys.get(&oid).into_iter().flatten() {
+            match columns_of(rows, oid).iter().find(|column| column.number == *number) {
+                Some(column) => _ = keys.columns.insert(column.name.clone()),
+                None => keys.computes = true,
+            }
+        }
+        keys
     }
 
     /// All tables below one, at any depth.
@@ -242,8 +272,11 @@ fn column_type(types: &BTreeMap<u32, TypeRow>, oid: u32, modifier: i32) -> Colum
 
 fn add_enums(catalog: &mut Catalog, rows: &CatalogRows) {
     for (oid, row) in &rows.types {
+        if row.element != 0 {
+            catalog.elements.insert(*oid, row.element);
+        }
         if row.kind == 'e' {
-            let named = UserType { schema: row.schema.clone(), name: row.name.clone() };
+            let named = UserType { oid: *oid, schema: row.schema.clone(), name: row.name.clone() };
             catalog.enums.insert((row.schema.clone(), row.name.clone()), named);
             catalog.enum_oids.insert(*oid);
         }

@@ -21,6 +21,10 @@ pub enum CatalogQuery {
     Views,
     /// Which columns the generated columns are computed from.
     Generated,
+    /// Which columns are keys of unique indexes or exclusion constraints.
+    Keys,
+    /// The conversions between types that run a function which is not PostgreSQL's own.
+    Casts,
 }
 
 /// A catalog that cannot be used, with what to do about it.
@@ -118,6 +122,22 @@ AND d.objid = a.attrelid AND d.objsubid = a.attnum) \
 OR (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid)) \
 WHERE a.attgenerated <> '' AND NOT a.attisdropped ORDER BY 1, 2, 3";
 
+/// Zero stands for an expression or a condition, which may read any column.
+const KEYS: &str = "\
+SELECT DISTINCT i.indrelid, k.number FROM pg_catalog.pg_index i \
+JOIN pg_catalog.pg_class c ON c.oid = i.indrelid \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+CROSS JOIN LATERAL (SELECT u.number FROM pg_catalog.unnest(i.indkey) \
+WITH ORDINALITY AS u(number, place) WHERE u.place <= i.indnkeyatts \
+UNION SELECT 0 WHERE i.indpred IS NOT NULL) k \
+WHERE (i.indisunique OR i.indisexclusion) AND c.relkind IN ('r', 'p', 'f') \
+AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
+ORDER BY 1, 2";
+
+const CASTS: &str = "\
+SELECT c.castsource, c.casttarget, c.castcontext FROM pg_catalog.pg_cast c \
+WHERE c.oid >= 16384 AND c.castmethod = 'f' ORDER BY 1, 2";
+
 pub(crate) const FINGERPRINT: &str = "\
 SELECT pg_catalog.concat_ws(' ', \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
@@ -135,14 +155,20 @@ FROM pg_catalog.pg_rewrite x WHERE x.oid >= 16384), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_attrdef x), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
-FROM pg_catalog.pg_type x WHERE x.oid >= 16384 AND x.typtype IN ('e', 'd')))";
+FROM pg_catalog.pg_type x WHERE x.oid >= 16384 AND x.typtype IN ('e', 'd')), \
+(SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
+FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indrelid \
+WHERE (x.indisunique OR x.indisexclusion) AND c.oid >= 16384 AND c.relpersistence <> 't' \
+AND c.relkind IN ('r', 'p', 'f')), \
+(SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
+FROM pg_catalog.pg_cast x WHERE x.oid >= 16384))";
 
 /// The queries whose answers make a [`Catalog`](crate::Catalog).
 ///
 /// Run each in simple protocol with text results, all in one read-only transaction of isolation
 /// level REPEATABLE READ so that they fit together, on a session whose search path is
 /// `pg_catalog`: then the texts of views qualify every other name.
-pub fn catalog_queries() -> [(CatalogQuery, &'static str); 6] {
+pub fn catalog_queries() -> [(CatalogQuery, &'static str); 8] {
     [
         (CatalogQuery::Relations, RELATIONS),
         (CatalogQuery::Columns, COLUMNS),
@@ -150,6 +176,8 @@ pub fn catalog_queries() -> [(CatalogQuery, &'static str); 6] {
         (CatalogQuery::Types, TYPES),
         (CatalogQuery::Views, VIEWS),
         (CatalogQuery::Generated, GENERATED),
+        (CatalogQuery::Keys, KEYS),
+        (CatalogQuery::Casts, CASTS),
     ]
 }
 
@@ -165,6 +193,18 @@ pub struct CatalogRows {
     pub(crate) views: Vec<(u32, String)>,
     /// Relation, generated column, column that it is computed from.
     pub(crate) generated: Vec<(u32, i16, i16)>,
+    /// Relation, column that is a key; zero for any.
+    pub(crate) keys: Vec<(u32, i16)>,
+    pub(crate) casts: Vec<Cast>,
+}
+
+/// A conversion that runs a function of the target's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cast {
+    pub(crate) source: u32,
+    pub(crate) target: u32,
+    /// PostgreSQL runs it wherever the types meet.
+    pub(crate) is_implicit: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -264,6 +304,18 @@ impl CatalogRows {
                 let [relation, column, source] = cells else { return None };
                 let relation = relation.parse().ok()?;
                 self.generated.push((relation, column.parse().ok()?, source.parse().ok()?));
+            }
+            CatalogQuery::Keys => {
+                let [relation, column] = cells else { return None };
+                self.keys.push((relation.parse().ok()?, column.parse().ok()?));
+            }
+            CatalogQuery::Casts => {
+                let [source, target, context] = cells else { return None };
+                self.casts.push(Cast {
+                    source: source.parse().ok()?,
+                    target: target.parse().ok()?,
+                    is_implicit: *context == "i",
+                });
             }
         }
         Some(())

@@ -1,5 +1,8 @@
 //! ON CONFLICT of INSERT. Its keys are compared with rows that exist, so they count as read.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use model::Action;
 use pg_query::protobuf::{
     IndexElem, InferClause, OnConflictAction, OnConflictClause, SortByDir, SortByNulls,
@@ -22,6 +25,9 @@ impl Walk<'_> {
         use_index: usize,
     ) -> Result<OnConflictClause, Refusal> {
         let OnConflictClause { action, infer, target_list, where_clause, location: _ } = clause;
+        if infer.is_none() {
+            self.read_keys(use_index)?;
+        }
         let infer = infer.map(|infer| self.infer(*infer).map(Box::new)).transpose()?;
         match OnConflictAction::try_from(action) {
             Ok(OnConflictAction::OnconflictNothing) => {}
@@ -42,6 +48,30 @@ impl Walk<'_> {
         let where_clause = self.expr_option(where_clause)?;
         self.items().retain(|item| item.name.as_deref() != Some(EXCLUDED));
         Ok(OnConflictClause { action, infer, target_list, where_clause, location: NOWHERE })
+    }
+
+    /// Without a target every unique index is asked, so all their columns are read.
+    fn read_keys(&mut self, use_index: usize) -> Result<(), Refusal> {
+        let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+        let relation = Arc::clone(&used.relation);
+        let granted = (self.world.granted)(&relation.name, Action::Select);
+        let below = relation.descendants.iter().filter(|_| used.descends);
+        let below = below.filter_map(|name| self.world.catalog.relations.get(name));
+        let mut columns = BTreeSet::new();
+        for keys in std::iter::once(&relation).chain(below).map(|relation| &relation.keys) {
+            if keys.computes {
+                return Err(target_needed());
+            }
+            columns.extend(keys.columns.iter().cloned());
+        }
+        for name in columns {
+            let is_open = relation.column(&name).is_some_and(|(_, column)| column.mask.is_none());
+            if !is_open || !granted.contains(&name) {
+                return Err(target_needed());
+            }
+            self.touch(use_index, Action::Select, Some(&name));
+        }
+        Ok(())
     }
 
     fn infer(&mut self, infer: InferClause) -> Result<InferClause, Refusal> {
@@ -86,4 +116,13 @@ impl Walk<'_> {
         let element = IndexElem { name, ordering, nulls_ordering, ..IndexElem::default() };
         Ok(tree::node(NodeEnum::IndexElem(Box::new(element))))
     }
+}
+
+/// Says nothing of the keys that the client may not know.
+fn target_needed() -> Refusal {
+    Refusal::never(
+        "conflict_target_needed",
+        "ON CONFLICT without a target asks for every unique key of the relation",
+    )
+    .with_hint("Name the columns of one key that may be read: ON CONFLICT (column).")
 }

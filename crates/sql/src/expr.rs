@@ -93,8 +93,13 @@ impl Walk<'_> {
     fn cast(&mut self, cast: TypeCast) -> Result<Node, Refusal> {
         let TypeCast { arg, type_name, location: _ } = cast;
         let type_name = type_name.ok_or_else(|| Refusal::syntax("a cast names no type"))?;
-        let type_name = Some(types::type_name(self.world, type_name)?);
+        let type_name = types::type_name(self.world, type_name)?;
         let arg = self.expr_option(arg)?;
+        if let (Some(oid), Some(arg)) = (types::oid(self.world.catalog, &type_name), &arg) {
+            self.check_cast(oid, arg)?;
+            self.note_type(oid);
+        }
+        let type_name = Some(type_name);
         Ok(tree::node(NodeEnum::TypeCast(Box::new(TypeCast { arg, type_name, location: NOWHERE }))))
     }
 

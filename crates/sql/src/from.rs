@@ -245,9 +245,13 @@ impl Walk<'_> {
                 return Err(Refusal::later("not_supported_collation", "this column definition"));
             }
             columns.push((definition.colname.clone(), Value::computed()));
+            let type_name = types::type_name(self.world, type_name)?;
+            if let Some(oid) = types::oid(self.world.catalog, &type_name) {
+                self.note_type(oid);
+            }
             let definition = ColumnDef {
                 colname: definition.colname,
-                type_name: Some(types::type_name(self.world, type_name)?),
+                type_name: Some(type_name),
                 is_local: true,
                 location: NOWHERE,
                 ..ColumnDef::default()

@@ -16,6 +16,7 @@ mod catalog;
 mod catalog_build;
 mod catalog_rows;
 mod conflict;
+mod conversion;
 mod digest;
 mod expr;
 mod figure;

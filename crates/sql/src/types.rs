@@ -21,6 +21,7 @@ const DIMENSIONS_MAX: usize = 6;
 /// An enum of the target.
 #[derive(Clone, Debug)]
 pub(crate) struct UserType {
+    pub(crate) oid: u32,
     pub(crate) schema: String,
     pub(crate) name: String,
 }
@@ -86,6 +87,24 @@ pub(crate) fn type_name(world: &World<'_>, name: TypeName) -> Result<TypeName, R
 /// The OID of a type without modifiers that is PostgreSQL's own.
 pub(crate) fn built_in_oid(name: &str) -> Option<u32> {
     BUILT_IN.iter().find(|(built_in, _, _)| *built_in == name).map(|(_, oid, _)| *oid)
+}
+
+/// The OID of a checked type name.
+pub(crate) fn oid(catalog: &Catalog, name: &TypeName) -> Option<u32> {
+    let is_array = !name.array_bounds.is_empty();
+    let (scalar, array) = match *tree::as_texts(&name.names)?.as_slice() {
+        [SYSTEM_SCHEMA, built_in] => {
+            let (_, scalar, array) = BUILT_IN.iter().find(|(name, _, _)| *name == built_in)?;
+            (*scalar, Some(*array))
+        }
+        [schema, name] => {
+            let scalar = catalog.enums.get(&(schema.to_owned(), name.to_owned()))?.oid;
+            let array = catalog.elements.iter().find(|(_, element)| **element == scalar);
+            (scalar, array.map(|(oid, _)| *oid))
+        }
+        _ => return None,
+    };
+    if is_array { array } else { Some(scalar) }
 }
 
 /// The name of a type that is PostgreSQL's own, as written.

@@ -85,6 +85,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) parameters_max: u16,
     pub(crate) levels: Vec<Level>,
     pub(crate) work: Work,
+    /// The types of all columns that were read and of all casts, so far.
+    pub(crate) types: BTreeSet<u32>,
     last_id: u64,
     outputs: u64,
 }
@@ -100,6 +102,7 @@ impl<'a> Walk<'a> {
             parameters_max: 0,
             levels: Vec::new(),
             work: Work::default(),
+            types: BTreeSet::new(),
             last_id: 0,
             outputs: 0,
         }
@@ -218,7 +221,12 @@ impl<'a> Walk<'a> {
     /// Notes that a value is read.
     pub(crate) fn read(&mut self, value: &Value) {
         if let Content::Raw { use_index, column_index } = value.content {
-            let name = self.column(use_index, column_index).map(|column| column.name.clone());
+            let column = self.column(use_index, column_index);
+            let oid = column.map(|column| column.data_type.oid);
+            let name = column.map(|column| column.name.clone());
+            if let Some(oid) = oid {
+                self.note_type(oid);
+            }
             self.touch(use_index, Action::Select, name.as_deref());
         }
     }
@@ -230,6 +238,7 @@ impl<'a> Walk<'a> {
         if self.mask_of(&found.column.value).is_some() {
             return Err(Refusal::masked(&parts.join(".")));
         }
+        self.check_implicit(&found.column.value)?;
         Ok(found)
     }
 

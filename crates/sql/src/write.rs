@@ -34,7 +34,10 @@ impl Walk<'_> {
         let (use_index, name) = self.write_target(relation, Action::Insert)?;
         let source = select_stmt.map(|source| self.insert_source(*source)).transpose()?;
         let cols =
-            self.insert_columns(use_index, cols, source.as_ref().map(|(_, width)| *width))?;
+            self.insert_columns(use_index, cols, source.as_ref().map(|(_, width, _)| *width))?;
+        if let Some((node, _, selected)) = &source {
+            self.check_inserted(use_index, &cols, Some(node), selected)?;
+        }
         match OverridingKind::try_from(r#override) {
             Ok(
                 OverridingKind::OverridingNotSet
@@ -56,7 +59,7 @@ impl Walk<'_> {
         let insert = InsertStmt {
             relation: Some(names::qualified(&relation.relation.name, true, alias)),
             cols,
-            select_stmt: source.map(|(node, _)| Box::new(node)),
+            select_stmt: source.map(|(node, _, _)| Box::new(node)),
             on_conflict_clause,
             returning_clause,
             with_clause,
@@ -189,7 +192,7 @@ impl Walk<'_> {
     }
 
     /// VALUES, where DEFAULT may stand, or a query, whose result is written and so not masked.
-    fn insert_source(&mut self, source: Node) -> Result<(Node, usize), Refusal> {
+    fn insert_source(&mut self, source: Node) -> Result<(Node, usize, Columns), Refusal> {
         match source.node {
             Some(NodeEnum::SelectStmt(query)) if is_plain_values(&query) => {
                 let mut width = 0;
@@ -205,11 +208,11 @@ impl Walk<'_> {
                 let SelectStmt { limit_option, op, .. } = *query;
                 let values =
                     SelectStmt { values_lists: rows, limit_option, op, ..SelectStmt::default() };
-                Ok((tree::node(NodeEnum::SelectStmt(Box::new(values))), width))
+                Ok((tree::node(NodeEnum::SelectStmt(Box::new(values))), width, Columns::new()))
             }
             inner => {
                 let (query, columns) = self.unmasked_query(Some(Box::new(Node { node: inner })))?;
-                Ok((query, columns.len()))
+                Ok((query, columns.len(), columns))
             }
         }
     }
@@ -233,6 +236,9 @@ impl Walk<'_> {
             self.write_column(use_index, action, &name)?;
             let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
             let value = self.written_value(*value, Some(()))?;
+            if let Some(target) = self.written_type(use_index, &name) {
+                self.check_conversion(target, &value)?;
+            }
             checked.push(column_target(&name, Some(value)));
         }
         Ok(checked)

@@ -27,6 +27,8 @@ fn rows_from(text: &str) -> CatalogRows {
             "inheritance" => CatalogQuery::Inheritance,
             "types" => CatalogQuery::Types,
             "views" => CatalogQuery::Views,
+            "keys" => CatalogQuery::Keys,
+            "casts" => CatalogQuery::Casts,
             _ => CatalogQuery::Generated,
         };
         let cells: Vec<Option<&str>> = cells.iter().map(|cell| Some(cell.as_str())).collect();

@@ -7,6 +7,7 @@
 
 mod catalogs;
 mod common;
+mod conversions;
 mod corpus;
 mod facts;
 mod mutations;

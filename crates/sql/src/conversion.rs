@@ -1,0 +1,200 @@
+//! Conversions between types: none may run a function that is not PostgreSQL's own.
+//!
+//! An explicit cast, and the assignment of a written value, run whatever `CREATE CAST` put there.
+//! Types of expressions are not known here, so where the target has such a conversion into a
+//! type, a value passes only if it cannot be of the type that is converted from.
+
+use pg_query::protobuf::{AArrayExpr, AConst, MultiAssignRef, RowExpr, a_const};
+use pg_query::{Node, NodeEnum};
+
+use crate::catalog_rows::Cast;
+use crate::scope::{self, Value};
+use crate::select::Columns;
+use crate::walk::Walk;
+use crate::{Refusal, tree, types};
+
+/// OIDs below are PostgreSQL's own (`FirstNormalObjectId`).
+pub(crate) const FIRST_USER_OID: u32 = 16_384;
+
+/// What is known about the type of a value.
+enum Operand {
+    /// A string literal, NULL or DEFAULT: the type's own input function reads it.
+    Untyped,
+    /// The client chooses its type when it parses the statement.
+    Parameter,
+    Typed(u32),
+    Unknown,
+}
+
+impl Walk<'_> {
+    /// Notes that a value of a type is in the statement.
+    pub(crate) fn note_type(&mut self, oid: u32) {
+        self.types.insert(oid);
+        self.types.extend(self.world.catalog.elements.get(&oid));
+    }
+
+    /// Checks that a value may be cast to a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if that may run a function of the target's.
+    pub(crate) fn check_cast(&self, target: u32, value: &Node) -> Result<(), Refusal> {
+        let Some(NodeEnum::AArrayExpr(AArrayExpr { elements, .. })) = &value.node else {
+            return self.check_conversion(target, value);
+        };
+        // The cast of `ARRAY[…]` is one of each element.
+        let Some(element) = self.world.catalog.elements.get(&target) else {
+            return self.check_conversion(target, value);
+        };
+        elements.iter().try_for_each(|item| match &item.node {
+            Some(NodeEnum::AArrayExpr(_)) => self.check_cast(target, item),
+            Some(_) | None => self.check_conversion(*element, item),
+        })
+    }
+
+    /// Checks that a value may be written to a column of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if that may run a function of the target's.
+    pub(crate) fn check_conversion(&self, target: u32, value: &Node) -> Result<(), Refusal> {
+        self.check_operand(target, &self.operand_type(value))
+    }
+
+    /// As [`Walk::check_conversion`], for what INSERT takes from a query.
+    pub(crate) fn check_selected(
+        &self,
+        target: u32,
+        value: &Value,
+        node: Option<&Node>,
+    ) -> Result<(), Refusal> {
+        match (value.type_oid(), node) {
+            (Some(oid), _) => self.check_operand(target, &Operand::Typed(oid)),
+            (None, Some(node)) if !matches!(node.node, Some(NodeEnum::ColumnRef(_))) => {
+                self.check_conversion(target, node)
+            }
+            (None, Some(_) | None) => self.check_operand(target, &Operand::Unknown),
+        }
+    }
+
+    /// Refuses to compute with a type that PostgreSQL converts by itself with another's function.
+    pub(crate) fn check_implicit(&self, value: &Value) -> Result<(), Refusal> {
+        let Some(oid) = value.type_oid().filter(|oid| *oid >= FIRST_USER_OID) else {
+            return Ok(());
+        };
+        let element = self.world.catalog.elements.get(&oid).copied().unwrap_or(oid);
+        let meets = |cast: &Cast| {
+            let ends = [cast.source, cast.target];
+            cast.is_implicit && (ends.contains(&oid) || ends.contains(&element))
+        };
+        if self.world.catalog.casts.iter().any(meets) { Err(refusal()) } else { Ok(()) }
+    }
+
+    /// Checks what INSERT puts into its columns.
+    pub(crate) fn check_inserted(
+        &self,
+        use_index: usize,
+        columns: &[Node],
+        source: Option<&Node>,
+        selected: &Columns,
+    ) -> Result<(), Refusal> {
+        let Some(NodeEnum::SelectStmt(query)) = source.and_then(|node| node.node.as_ref()) else {
+            return Ok(());
+        };
+        for (place, column) in columns.iter().enumerate() {
+            let Some(NodeEnum::ResTarget(column)) = &column.node else { continue };
+            let Some(target) = self.written_type(use_index, &column.name) else { continue };
+            if let Some((_, value)) = selected.get(place) {
+                let node = match query.target_list.get(place).and_then(|node| node.node.as_ref()) {
+                    Some(NodeEnum::ResTarget(target)) => target.val.as_deref(),
+                    Some(_) | None => None,
+                };
+                self.check_selected(target, value, node)?;
+                continue;
+            }
+            for row in &query.values_lists {
+                let Some(NodeEnum::List(row)) = &row.node else { continue };
+                row.items.get(place).map_or(Ok(()), |item| self.check_conversion(target, item))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The type that a value has to get to be written to a column, without domains.
+    pub(crate) fn written_type(&self, use_index: usize, name: &str) -> Option<u32> {
+        let used = self.uses.get(use_index)?;
+        used.relation.column(name).map(|(_, column)| column.data_type.oid)
+    }
+
+    fn check_operand(&self, target: u32, operand: &Operand) -> Result<(), Refusal> {
+        let catalog = self.world.catalog;
+        let element = catalog.elements.get(&target).copied().unwrap_or(target);
+        let into = |cast: &&Cast| cast.target == target || cast.target == element;
+        let mut casts = catalog.casts.iter().filter(into);
+        let is_users = element >= FIRST_USER_OID;
+        let is_right = match operand {
+            Operand::Untyped => true,
+            Operand::Parameter => !casts.any(|cast| {
+                cast.source < FIRST_USER_OID || catalog.enum_oids.contains(&cast.source)
+            }),
+            Operand::Typed(oid) if *oid == target => true,
+            Operand::Typed(oid) => {
+                let from = catalog.elements.get(oid).copied().unwrap_or(*oid);
+                !is_users && !casts.any(|cast| cast.source == *oid || cast.source == from)
+            }
+            Operand::Unknown => {
+                !is_users
+                    && !casts.any(|cast| {
+                        cast.source < FIRST_USER_OID || self.types.contains(&cast.source)
+                    })
+            }
+        };
+        if is_right { Ok(()) } else { Err(refusal()) }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the type of all else is not known")]
+    fn operand_type(&self, value: &Node) -> Operand {
+        let Some(inner) = &value.node else { return Operand::Unknown };
+        match inner {
+            NodeEnum::AConst(AConst { isnull, location: _, val }) => match val {
+                Some(a_const::Val::Sval(_)) => Operand::Untyped,
+                None if *isnull => Operand::Untyped,
+                Some(_) | None => Operand::Unknown,
+            },
+            NodeEnum::SetToDefault(_) => Operand::Untyped,
+            NodeEnum::ParamRef(_) => Operand::Parameter,
+            NodeEnum::TypeCast(cast) => {
+                let name = cast.type_name.as_ref();
+                let oid = name.and_then(|name| types::oid(self.world.catalog, name));
+                oid.map_or(Operand::Unknown, Operand::Typed)
+            }
+            NodeEnum::ColumnRef(column) => {
+                let found = tree::as_texts(&column.fields)
+                    .and_then(|parts| scope::resolve(&self.levels, &parts).ok())
+                    .and_then(|found| found.column.value.type_oid());
+                found.map_or(Operand::Unknown, Operand::Typed)
+            }
+            NodeEnum::MultiAssignRef(part) => {
+                let MultiAssignRef { source, colno, ncolumns: _ } = &**part;
+                let place = usize::try_from(*colno).ok().and_then(|place| place.checked_sub(1));
+                match source.as_deref().and_then(|source| source.node.as_ref()) {
+                    Some(NodeEnum::RowExpr(row)) => {
+                        let RowExpr { args, .. } = &**row;
+                        let item = place.and_then(|place| args.get(place));
+                        item.map_or(Operand::Unknown, |item| self.operand_type(item))
+                    }
+                    Some(_) | None => Operand::Unknown,
+                }
+            }
+            _ => Operand::Unknown,
+        }
+    }
+}
+
+fn refusal() -> Refusal {
+    Refusal::never(
+        "conversion_not_allowed",
+        "a conversion between these types is not allowed: it may run a function of the database's",
+    )
+    .with_hint("Give a value of such a type as a literal, or as a column of the same type.")
+}
