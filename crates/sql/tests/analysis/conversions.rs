@@ -137,8 +137,9 @@ fn on_conflict_asks_only_for_keys_that_may_be_read() {
         analyse_in(catalog, &grants, &["billing"], text).map_err(|refusal| refusal.code)
     };
     let needed = "conflict_target_needed";
-    let plan = judge(&plain, text, &["id", "name"]).expect("a plan");
-    let read: Vec<_> = plan.facts.touches.iter().filter(|touch| touch.action == Select).collect();
+    let allowed = judge(&plain, text, &["id", "name"]).expect("a plan");
+    let read: Vec<_> =
+        allowed.facts.touches.iter().filter(|touch| touch.action == Select).collect();
     assert!(read.len() == 1 && read[0].columns.iter().eq(["id", "name"]), "{read:?}");
     assert_eq!(judge(&plain, text, &["id"]).err(), Some(needed));
     assert_eq!(judge(&expression, text, &["id", "name"]).err(), Some(needed));

@@ -142,8 +142,8 @@ fn only_a_read_of_plain_tables_has_errors_that_quote_nothing_hidden() {
         (&partial,   "SELECT id FROM customers",                           true),
     ];
     for (catalog, text, expected) in cases {
-        let plan = analyse_in(catalog, &grants, &["billing"], text).expect(text);
-        assert_eq!(plan.errors_quote_only_granted, expected, "{text}");
+        let judged = analyse_in(catalog, &grants, &["billing"], text).expect(text);
+        assert_eq!(judged.errors_quote_only_granted, expected, "{text}");
     }
 }
 
