@@ -79,9 +79,14 @@ impl Walk<'_> {
 
     /// Refuses to compute with a type that PostgreSQL converts by itself with another's function.
     pub(crate) fn check_implicit(&self, value: &Value) -> Result<(), Refusal> {
-        let Some(oid) = value.type_oid().filter(|oid| *oid >= FIRST_USER_OID) else {
+        value.type_oid().map_or(Ok(()), |oid| self.check_implicit_type(oid))
+    }
+
+    /// As [`Walk::check_implicit`], for a type.
+    pub(crate) fn check_implicit_type(&self, oid: u32) -> Result<(), Refusal> {
+        if oid < FIRST_USER_OID {
             return Ok(());
-        };
+        }
         let element = self.world.catalog.elements.get(&oid).copied().unwrap_or(oid);
         let meets = |cast: &Cast| {
             let ends = [cast.source, cast.target];

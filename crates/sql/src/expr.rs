@@ -96,6 +96,7 @@ impl Walk<'_> {
         let type_name = types::type_name(self.world, type_name)?;
         let arg = self.expr_option(arg)?;
         if let (Some(oid), Some(arg)) = (types::oid(self.world.catalog, &type_name), &arg) {
+            self.check_implicit_type(oid)?;
             self.check_cast(oid, arg)?;
             self.note_type(oid);
         }

@@ -50,7 +50,13 @@ pub fn parameter_type_allowed(catalog: &Catalog, oid: u32) -> bool {
     oid == 0
         || oid == UNKNOWN_OID
         || BUILT_IN.iter().any(|(_, scalar, array)| *scalar == oid || *array == oid)
-        || catalog.enum_oids.contains(&oid)
+        || (catalog.enum_oids.contains(&oid) && !converts(catalog, oid))
+}
+
+/// True if the target has a conversion from the type, or from its elements, of its own.
+fn converts(catalog: &Catalog, oid: u32) -> bool {
+    let element = catalog.elements.get(&oid).copied().unwrap_or(oid);
+    catalog.casts.iter().any(|cast| cast.source == oid || cast.source == element)
 }
 
 /// Checks a type name and writes it qualified.

@@ -1,7 +1,7 @@
 //! No conversion runs a function of the database's, and ON CONFLICT asks only for what is granted.
 
 use model::Action::{Delete, Insert, Select, Update};
-use sql::Catalog;
+use sql::{Catalog, parameter_type_allowed};
 
 use crate::common::{Grants, analyse_in, catalog_edited, grant, on_large_stack};
 
@@ -117,7 +117,12 @@ fn a_conversion_that_the_database_defines_is_never_used() {
         (&implicit, "SELECT tier, name FROM t",           None),
         (&implicit, "SELECT lower(tier) FROM t",          REFUSED),
         (&implicit, "SELECT id FROM t WHERE tier = name", REFUSED),
+        (&implicit, "SELECT lower('gold'::tier)",         REFUSED),
+        (&implicit, "SELECT lower('{gold}'::tier[])",     REFUSED),
     ];
+    for (catalog, expected) in [(&into, true), (&from, false), (&implicit, false)] {
+        assert_eq!(parameter_type_allowed(catalog, 16393), expected);
+    }
     for (catalog, text, expected) in cases {
         assert_eq!(code(catalog, text), expected, "{text}");
     }
