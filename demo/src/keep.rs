@@ -52,8 +52,11 @@ fn stop_script(gateway: u32, postgres: u32, directory: &dyn std::fmt::Display) -
     format!(
         "#!/bin/sh\n\
          # Written by the demo: ends the gateway, then PostgreSQL, by their process ids.\n\
-         kill -TERM {gateway} && while kill -0 {gateway} 2>/dev/null; do sleep 0.1; done\n\
-         kill -INT {postgres} && while kill -0 {postgres} 2>/dev/null; do sleep 0.1; done\n\
+         # It removes itself, so that a later run cannot hit another process of the same id.\n\
+         rm -f \"$0\"\n\
+         gone() {{ i=0; while kill -0 \"$1\" 2>/dev/null && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done; }}\n\
+         kill -TERM {gateway} 2>/dev/null && gone {gateway}\n\
+         kill -INT {postgres} 2>/dev/null && gone {postgres}\n\
          rm -rf '{directory}'\n"
     )
 }

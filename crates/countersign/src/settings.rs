@@ -60,6 +60,8 @@ pub(crate) struct Listen {
     pub(crate) admin_uids: Vec<u32>,
     /// Certificate and private key (PEM files) for clients' connections.
     pub(crate) tls: Option<ListenTls>,
+    /// Whether clients of other machines may connect without TLS.
+    pub(crate) allow_plaintext: bool,
 }
 
 /// PEM files with which the gateway proves itself to clients.
@@ -266,7 +268,7 @@ fn read_listen(
         problems.add(&place, what, fix);
     }
     let admin_uids = uids?.into_iter().filter_map(|uid| u32::try_from(uid).ok()).collect();
-    Some(Listen { postgres: address, admin_socket, admin_uids, tls })
+    Some(Listen { postgres: address, admin_socket, admin_uids, tls, allow_plaintext: plaintext })
 }
 
 fn read_targets(field: Field<'_>, base: &Path, problems: &mut Problems) -> Vec<Target> {

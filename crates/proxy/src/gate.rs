@@ -31,6 +31,7 @@ pub(crate) struct Gate {
     pub(crate) limits: Limits,
     pub(crate) mock: MockSecret,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) allow_plaintext: bool,
     /// True once nothing can be recorded any more.
     pub(crate) broken: watch::Receiver<bool>,
     /// True once the gateway stops.

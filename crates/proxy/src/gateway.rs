@@ -131,6 +131,7 @@ impl Gateway {
             limits: settings.limits,
             mock,
             tls: settings.tls.map(tokio_rustls::TlsAcceptor::from),
+            allow_plaintext: settings.allow_plaintext,
             broken: is_broken,
             stop: stopped,
         });

@@ -74,6 +74,9 @@ pub(crate) async fn greet(
             Err(Lost::Broke(error)) => return Err(broke(stream, error, None)),
         }
     };
+    if !stream.is_tls() && !may_speak_in_the_clear(peer, gate.allow_plaintext) {
+        return Err(needs_tls(stream, &startup));
+    }
     let login = Verifiers::for_login(&gate.registry(), &startup.user, clock::now(), &gate.mock);
     let nonce = ScramNonce::new(crypto::random());
     if handshake.accept_login(login.keys().clone(), nonce).is_err() {
@@ -155,7 +158,48 @@ fn wrong(stream: Stream, startup: &StartupParameters, error: AuthError) -> Turne
     }
 }
 
+/// What a client of this machine sends does not leave it.
+fn may_speak_in_the_clear(peer: SocketAddr, allow_plaintext: bool) -> bool {
+    allow_plaintext || peer.ip().to_canonical().is_loopback()
+}
+
+/// Says so before the client has shown anything of its token.
+fn needs_tls(stream: Stream, startup: &StartupParameters) -> Turned {
+    let message = "this gateway takes connections from other machines by TLS only";
+    let hint = "Connect with sslmode=require or stronger.";
+    Turned::Refused {
+        stream: Some(Box::new(stream)),
+        claimed: startup.user.parse().ok(),
+        target: target_of(startup),
+        reason: "tls_required",
+        error: Refused { hint: Some(hint.to_owned()), ..Refused::new("28000", message) },
+    }
+}
+
 /// The target that a client names: its database, or, as in PostgreSQL, its user.
 pub(crate) fn target_of(startup: &StartupParameters) -> Option<TargetName> {
     startup.database.as_ref().unwrap_or(&startup.user).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_other_machines_need_tls_unless_the_operator_says_otherwise() {
+        #[rustfmt::skip]
+        let cases = [
+            // peer                      allowed  in the clear
+            ("127.0.0.1:5000",           false,   true),
+            ("[::1]:5000",               false,   true),
+            ("[::ffff:127.0.0.1]:5000",  false,   true),
+            ("192.0.2.1:5000",           false,   false),
+            ("[2001:db8::1]:5000",       false,   false),
+            ("192.0.2.1:5000",           true,    true),
+        ];
+        for (peer, allow_plaintext, expected) in cases {
+            let peer: SocketAddr = peer.parse().unwrap();
+            assert_eq!(may_speak_in_the_clear(peer, allow_plaintext), expected, "{peer}");
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Encryption of client connections; without it, clients speak in the clear.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether clients of other machines may speak in the clear. Those of this machine may.
+    pub allow_plaintext: bool,
     /// What is guarded.
     pub targets: Vec<TargetSettings>,
     /// Key of the `hash` mask.

@@ -35,15 +35,24 @@ pub(crate) enum WatchError {
 /// Keeps one target's catalog until the gateway stops.
 pub(crate) async fn watch(target: Arc<Target>, parsers: Parsers, mut stop: watch::Receiver<bool>) {
     let mut version = 0;
+    let mut told = String::new();
     loop {
         let result = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             result = keep(&target, &parsers, &mut version) => result,
         };
         let Err(error) = result;
-        target.catalog.store(None);
+        if target.catalog.swap(None).is_some() {
+            told.clear();
+        }
         target.tried.notify_one();
-        tracing::warn!(target = %target.name, %error, "the target's catalog cannot be read; its statements are denied until it can");
+        // Said once, not at every try.
+        if error.to_string() == told {
+            tracing::debug!(target = %target.name, "the target's catalog still cannot be read");
+        } else {
+            told = error.to_string();
+            tracing::warn!(target = %target.name, %error, "the target's catalog cannot be read; its statements are denied until it can");
+        }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(RETRY_PAUSE) => {}

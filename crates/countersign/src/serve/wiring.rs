@@ -43,6 +43,7 @@ pub(super) fn data_path(settings: &Settings, keys: &Keys) -> Result<proxy::Setti
     Ok(proxy::Settings {
         listen: settings.listen.postgres,
         tls,
+        allow_plaintext: settings.listen.allow_plaintext,
         targets,
         mask_key: keys.mask,
         limits: limits(&settings.limits),
