@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(at.to_string().parse(), Ok(at));
         assert_eq!(
             "2026-01-01T01:00:00+01:00".parse(),
-            Ok(Timestamp::from_unix(Duration::from_hours(490896)))
+            Ok(Timestamp::from_unix(Duration::from_hours(490_896)))
         );
         assert!("1969-12-31T23:59:59Z".parse::<Timestamp>().is_err());
     }
