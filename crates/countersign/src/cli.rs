@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod evidence;
 mod failure;
+mod filter;
 mod grant;
 mod identity;
 mod log;
@@ -14,6 +15,7 @@ mod records;
 mod serve;
 mod session;
 mod show;
+mod timeline;
 mod verify;
 
 use std::path::PathBuf;

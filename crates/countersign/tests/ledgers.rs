@@ -240,6 +240,63 @@ async fn the_log_is_shown_so_that_no_terminal_obeys_it() {
     assert_eq!(state.countersign(&["log", "show", "5"]).status.code(), Some(1));
 }
 
+/// A filter, and the indexes of the records that pass.
+type Case = (&'static [&'static str], &'static [u64]);
+
+#[tokio::test]
+async fn the_log_is_filtered_by_what_a_record_is_about() {
+    let state = State::new().await;
+    #[rustfmt::skip]
+    let cases: &[Case] = &[
+        // filter                                        indexes
+        (&["--identity", "agent"],                       &[1, 2, 3]),
+        (&["--identity", "another"],                     &[]),
+        (&["--target", "billing"],                       &[1, 2, 3]),
+        (&["--target", "other"],                         &[]),
+        (&["--session", "ses_0000000000000001"],         &[1, 2, 3]),
+        (&["--session", "ses_0000000000000002"],         &[]),
+        (&["--decision", "denied"],                      &[2]),
+        (&["--decision", "allowed"],                     &[]),
+        (&["--decision", "denied", "--identity", "x"],   &[]),
+        (&["--grant", "grt_0000000000000001"],           &[]),
+        (&["--ledger", "control", "--identity", "agent"], &[1]),
+    ];
+    for (filter, expected) in cases {
+        let output = state.countersign(&[&["--json", "log", "tail"], *filter].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let found: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap())
+            .collect();
+        assert_eq!(found, *expected, "{filter:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_shown_from_its_opening_to_its_end() {
+    let state = State::new().await;
+    let output = state.countersign(&["session", "show", "ses_0000000000000001"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "identity     agent",
+        "0 allowed, 1 denied, 0 rows sent",
+        "the client said goodbye",
+        "DENIED agent on billing, no_grant",
+        "asked  SELECT 1 -- ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+
+    let output = state.countersign(&["--json", "session", "show", "ses_0000000000000001"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["records"].as_array().unwrap().len(), 3, "{said}");
+    assert_eq!(said["records"][1]["payload"]["sql"], State::HOSTILE);
+
+    let output = state.countersign(&["session", "show", "ses_0000000000000002"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
 #[tokio::test]
 async fn an_evidence_package_verifies_until_it_is_edited() {
     let state = State::new().await;

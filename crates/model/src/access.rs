@@ -251,6 +251,23 @@ pub enum AccessEvent {
 }
 
 impl AccessEvent {
+    /// The session that the record is about, if it is about one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::SessionOpened { session, .. }
+            | Self::SessionClosed { session, .. }
+            | Self::CancelRequested { session }
+            | Self::BatchRolledBack { session, .. }
+            | Self::CommandIntended { session, .. }
+            | Self::CommandFinished { session, .. }
+            | Self::CommandDenied { session, .. } => Some(*session),
+            Self::EpochStarted { .. }
+            | Self::EpochEnded {}
+            | Self::Heartbeat { .. }
+            | Self::AuthenticationFailed { .. } => None,
+        }
+    }
+
     /// The command that the record is about, if it is about one.
     pub fn command(&self) -> Option<CommandRef> {
         match self {

@@ -11,6 +11,7 @@ use journal::reader::{Reader, Stored};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::filter::{Filter, Sieve};
 use super::show::document;
 use super::{Context, Exit, Failure, records};
 
@@ -31,6 +32,7 @@ enum Command {
 Examples:
   countersign log tail -n 50
   countersign log tail --follow
+  countersign log tail --follow --identity billing-agent --decision denied
   countersign log tail --ledger control
   countersign log tail --json -n 1000 | jq 'select(.record.kind == \"command_denied\")'")]
     Tail {
@@ -40,6 +42,8 @@ Examples:
         /// Go on with new records as they come, until interrupted
         #[arg(short, long)]
         follow: bool,
+        #[command(flatten)]
+        filter: Filter,
         #[command(flatten)]
         ledger: Which,
     },
@@ -68,11 +72,12 @@ enum Ledger {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
-        Command::Tail { lines, follow, ledger } => {
+        Command::Tail { lines, follow, filter, ledger } => {
             let mut reader = open(ledger, context)?;
-            tail(&mut reader, *lines, context)?;
+            let mut sieve = Sieve::new(filter);
+            tail(&mut reader, &mut sieve, *lines, context)?;
             if *follow {
-                self::follow(&mut reader, context)?;
+                self::follow(&mut reader, &mut sieve, context)?;
             }
         }
         Command::Show { index, ledger } => {
@@ -80,6 +85,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+pub(super) fn open_access(context: &Context) -> Result<Reader, Failure> {
+    open(&Which { ledger: Ledger::Access }, context)
 }
 
 fn open(which: &Which, context: &Context) -> Result<Reader, Failure> {
@@ -92,13 +101,21 @@ fn open(which: &Which, context: &Context) -> Result<Reader, Failure> {
     })
 }
 
-fn unreadable(error: JournalError) -> Failure {
+pub(super) fn unreadable(error: JournalError) -> Failure {
     Failure::Failed(format!("{error}\n`countersign verify` says more"))
 }
 
-fn tail(reader: &mut Reader, lines: usize, context: &Context) -> Result<(), Failure> {
+fn tail(
+    reader: &mut Reader,
+    sieve: &mut Sieve<'_>,
+    lines: usize,
+    context: &Context,
+) -> Result<(), Failure> {
     let mut last = VecDeque::new();
     while let Some(stored) = reader.next_record().map_err(unreadable)? {
+        if !sieve.passes(&stored.record) {
+            continue;
+        }
         last.push_back(stored);
         if last.len() > lines {
             last.pop_front();
@@ -108,11 +125,13 @@ fn tail(reader: &mut Reader, lines: usize, context: &Context) -> Result<(), Fail
 }
 
 /// Ends only by an error, for example that nobody reads the output any more.
-fn follow(reader: &mut Reader, context: &Context) -> Result<(), Failure> {
+fn follow(reader: &mut Reader, sieve: &mut Sieve<'_>, context: &Context) -> Result<(), Failure> {
     loop {
         std::thread::sleep(POLL_INTERVAL);
         while let Some(stored) = reader.next_record().map_err(unreadable)? {
-            print_line(&stored, context)?;
+            if sieve.passes(&stored.record) {
+                print_line(&stored, context)?;
+            }
         }
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn line(index: u64, record: &Record) -> String {
     format!("{index:>7}  {}  {}", at.replace('T', " "), crate::printer::escape(&what))
 }
 
-fn access(event: &AccessEvent) -> String {
+/// What happened on the data path, in one line.
+pub(crate) fn access(event: &AccessEvent) -> String {
     match event {
         AccessEvent::EpochStarted { version, found, cut_bytes } => {
             epoch(version, found.size, *cut_bytes)
@@ -189,7 +190,8 @@ fn finished(result: FinishedResult) -> &'static str {
     }
 }
 
-fn session_end(end: SessionEnd) -> &'static str {
+/// Why a session ended, in words.
+pub(crate) fn session_end(end: SessionEnd) -> &'static str {
     match end {
         SessionEnd::Terminated => "the client said goodbye",
         SessionEnd::ClientLost => "the client's connection broke",

@@ -1,7 +1,9 @@
-//! `countersign session …`: who is connected now.
+//! `countersign session …`: who is connected now, and what a session did.
+
+use model::SessionId;
 
 use super::show::time;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, timeline};
 use crate::printer::Table;
 
 /// Arguments of `countersign session`.
@@ -16,11 +18,18 @@ enum Command {
     /// List the sessions that are open now
     #[command(after_help = "Example:\n  countersign session list")]
     List,
+    /// Show one session's time line, from the record: also of one that has ended
+    #[command(after_help = "Example:\n  countersign session show ses_5c1f00d2a94b7e31")]
+    Show {
+        /// The session, as `session list` and `log tail` name it
+        session: SessionId,
+    },
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     match args.command {
         Command::List => list(context),
+        Command::Show { session } => timeline::show(session, context),
     }
 }
 
