@@ -5,8 +5,8 @@ use std::{fs, io};
 
 /// Directories that hold no source of ours.
 const SKIPPED: &[&str] = &["target", ".git", ".countersign", "node_modules", "__pycache__"];
-/// Files that programs write.
-const GENERATED: &[&str] = &["Cargo.lock", "package-lock.json"];
+/// Files that programs write. In a linked worktree `.git` is one.
+const GENERATED: &[&str] = &["Cargo.lock", "package-lock.json", ".git"];
 
 /// A text file of the repository.
 #[derive(Clone, Debug)]
