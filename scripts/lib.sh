@@ -12,6 +12,7 @@ cd "$ROOT"
 RUST_NEEDED=1.95
 RUST_INSTALLED=1.95.0
 CARGO_DENY_VERSION=0.20.2
+CARGO_FUZZ_VERSION=0.13.2
 
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
@@ -139,4 +140,16 @@ need_cargo_deny() {
   cargo install --locked --debug --quiet cargo-deny --version "$CARGO_DENY_VERSION" \
     --root "$TARGET/tools" --target-dir "$TARGET/tools/build" ||
     fail "cargo-deny cannot be installed: is crates.io reachable?"
+}
+
+# Runs libFuzzer on the targets of `fuzz`. Only `scripts/fuzz` needs it.
+need_cargo_fuzz() {
+  CARGO_FUZZ=(cargo fuzz)
+  cargo fuzz --version >/dev/null 2>&1 && return
+  CARGO_FUZZ=("$TARGET/tools/bin/cargo-fuzz" fuzz)
+  [ "$("${CARGO_FUZZ[0]}" fuzz --version 2>/dev/null)" = "cargo-fuzz $CARGO_FUZZ_VERSION" ] && return
+  say "Installing cargo-fuzz $CARGO_FUZZ_VERSION into $TARGET/tools (once)"
+  cargo install --locked --debug --quiet cargo-fuzz --version "$CARGO_FUZZ_VERSION" \
+    --root "$TARGET/tools" --target-dir "$TARGET/tools/build" ||
+    fail "cargo-fuzz cannot be installed: is crates.io reachable?"
 }

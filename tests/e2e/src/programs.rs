@@ -41,17 +41,18 @@ pub fn postgres(program: &str) -> PathBuf {
     DIRECTORY.get_or_init(postgres_directory).join(program)
 }
 
-/// Cargo takes its own lock, and does nothing when nothing changed.
+/// Cargo takes its own lock, and does nothing when nothing changed. Of the whole workspace, so that
+/// the dependencies are those that the tests are built with already.
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "countersign", "--bin", "countersign"])
+        .args(["build", "--quiet", "--workspace", "--bin", "countersign"])
         .args(["--message-format", "json"])
         .current_dir(workspace())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo does not start");
-    assert!(output.status.success(), "`cargo build -p countersign` failed; see above");
+    assert!(output.status.success(), "`cargo build` failed; see above");
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()

@@ -28,6 +28,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     // Beside the house. The demo knows the product only from outside.
     ("demo",     &[]),
     ("tidy",     &[]),
+    ("fuzz",     &["crypto", "mask", "model", "pgwire", "sql"]),
     ("e2e",      &["model", "crypto", "ledger", "pgwire", "journal", "registry", "policy", "sql",
                    "mask", "evidence", "demo"]),
 ];

@@ -1,7 +1,6 @@
 //! The fixture's catalog, grants and masks, shared by the tests of this crate.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use model::{Action, Facts, IdentityName, Mask, MaskDeclaration, RelationName, StatementKind};
 use sql::{Catalog, CatalogQuery, CatalogRows, ClientSettings, Plan, Refusal, Request};
@@ -143,7 +142,6 @@ pub(crate) fn analyse_in(
 
 /// The attack corpus, one JSON value a line.
 pub(crate) fn corpus() -> Vec<serde_json::Value> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e/corpus/sql.jsonl");
-    let text = std::fs::read_to_string(path).expect("the corpus");
+    let text = include_str!("../../../../tests/e2e/corpus/sql.jsonl");
     text.lines().map(|line| serde_json::from_str(line).expect("an item")).collect()
 }
