@@ -14,7 +14,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::unwrap_in_result,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,

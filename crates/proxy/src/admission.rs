@@ -158,6 +158,7 @@ impl Admitted {
             link: self.connected.link,
             cancel,
             entry,
+            application_told: self.settings.application_name.clone(),
             settings: self.settings,
             status: TransactionStatus::Idle,
             batch: Batch::default(),

@@ -9,26 +9,19 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use journal::Pending;
-use ledger::Payload;
-use model::{AccessEvent, AccessRecord, FinishedResult, StatementKind};
-use pgwire::backend::{CommandComplete, ParameterStatus, ReadyForQuery, Report};
+use pgwire::backend::{ParameterStatus, ReadyForQuery, Report};
 use pgwire::pipeline::{Answer, Entry};
 use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
 use sql::Effect;
-use tokio::time::Instant;
 
 use crate::authority::TRANSACTION_ENDED;
-use crate::clock;
 use crate::compare::{KIND, Part, Took, compare, no_columns, part};
 use crate::errors::Origin;
 use crate::judge;
-use crate::reply::{End, Reply, Running};
-use crate::session::{Batch, Ending, Session};
-use crate::wire::{self, Refused};
+use crate::reply::Reply;
+use crate::session::{AtRisk, Batch, Ending, Session};
+use crate::wire;
 use crate::{errors, status};
-
-/// `in_failed_sql_transaction`.
-const IN_FAILED_TRANSACTION: &str = "25P02";
 
 /// Something for the client, in order.
 #[derive(Debug)]
@@ -68,9 +61,10 @@ impl Session {
     fn take_rows(&mut self, bytes: Bytes, rows: u64) -> Result<(), Ending> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let answer = self.replies.answer(BackendKind::DataRow).map_err(Ending::Target)?;
-        let Answer::Part { payload: Reply::Command(running), .. } = answer else {
+        let Answer::Part { payload, .. } = answer else {
             return Err(Ending::Plan(KIND));
         };
+        let running = payload.running().ok_or(Ending::Plan(KIND))?;
         if !running.is_checked || running.plan.outputs.is_empty() {
             return Err(Ending::Plan("rows without columns"));
         }
@@ -142,7 +136,7 @@ impl Session {
                 Ok(())
             }
             (Took::Part(Part::CommitFailed), BackendMessage::ErrorResponse(report)) => {
-                self.record_undone(report.sqlstate()).await?;
+                self.undo_batch(report.sqlstate()).await?;
                 let error = errors::rebuild(&report, Origin::Hidden).error();
                 self.holds.push(Hold::Bytes(error));
                 Ok(())
@@ -150,18 +144,40 @@ impl Session {
             (Took::Part(Part::QueryEnded(running)), message) => {
                 self.end_command(running, &message).await
             }
+            (
+                Took::Part(Part::QueryFailed(running, skipped)),
+                BackendMessage::ErrorResponse(report),
+            ) => {
+                self.undo_batch(report.sqlstate()).await?;
+                self.skip(skipped).await?;
+                self.fail(running, &report).await
+            }
             (Took::Done(reply), message) => self.take_done(reply, message).await,
             (Took::Failed(reply, skipped), BackendMessage::ErrorResponse(report)) => {
                 self.take_failure(reply, skipped, &report).await
             }
-            (Took::Part(Part::CommitFailed) | Took::Failed(..), _) => Err(Ending::Plan(KIND)),
+            (Took::Part(Part::CommitFailed | Part::QueryFailed(..)) | Took::Failed(..), _) => {
+                Err(Ending::Plan(KIND))
+            }
         }
     }
 
     /// The last message of the answer to something that succeeded.
     async fn take_done(&mut self, reply: Reply, message: BackendMessage) -> Result<(), Ending> {
         match (reply, message) {
-            (Reply::Command(running), message) => self.end_command(running, &message).await,
+            (Reply::Commands(left), BackendMessage::ReadyForQuery(ready)) if left.is_empty() => {
+                self.take_ready(&ready)
+            }
+            (Reply::Commands(mut left), message) => match left.pop_front() {
+                Some(running) if left.is_empty() => self.end_command(running, &message).await,
+                // A Query ended before its statements did.
+                Some(running) => {
+                    left.push_front(running);
+                    self.give_up(left).await?;
+                    Err(Ending::Plan(KIND))
+                }
+                None => Err(Ending::Plan(KIND)),
+            },
             (Reply::Check(plan), BackendMessage::RowDescription(columns)) => {
                 compare(&plan, &columns)
             }
@@ -197,20 +213,21 @@ impl Session {
         report: &Report,
     ) -> Result<(), Ending> {
         self.batch.skipping = true;
-        self.record_undone(report.sqlstate()).await?;
+        self.undo_batch(report.sqlstate()).await?;
         for entry in skipped.into_iter().rev() {
             match entry.payload {
                 Reply::Parse(undo) | Reply::Bind(undo, _) | Reply::Close(undo) => {
                     self.prepared.undo(undo);
                 }
-                Reply::Command(running) => {
-                    self.finish(running, End::of(FinishedResult::Skipped), Bytes::new()).await?;
-                }
+                Reply::Commands(left) => self.skip(left).await?,
                 Reply::Check(_) | Reply::Describe(_) | Reply::Unparsable(_) | Reply::Ready => {}
             }
         }
         let error = match reply {
-            Reply::Command(running) => return self.fail(running, report).await,
+            Reply::Commands(mut left) => match left.pop_front() {
+                Some(running) => return self.fail(running, report).await,
+                None => return Err(Ending::Plan(KIND)),
+            },
             Reply::Unparsable(error) => error,
             // Nothing is looked at before a statement is bound.
             Reply::Parse(undo) => {
@@ -233,133 +250,25 @@ impl Session {
         Ok(())
     }
 
-    /// Records that commands of the batch which had completed are undone with its transaction.
-    async fn record_undone(&mut self, sqlstate: Option<&str>) -> Result<(), Ending> {
-        let Some(first) = self.batch.completed.take() else { return Ok(()) };
-        let event = AccessEvent::BatchRolledBack {
-            session: self.who.session,
-            first,
-            last: self.sequence,
-            sqlstate: sqlstate.map(str::to_owned),
-        };
-        let record = AccessRecord { at: clock::now(), event };
-        self.gate.journal.record(record, Payload::new()).await?;
-        Ok(())
-    }
-
-    /// The message that ends a command.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others break the plan")]
-    async fn end_command(
-        &mut self,
-        running: Box<Running>,
-        message: &BackendMessage,
-    ) -> Result<(), Ending> {
-        match message {
-            BackendMessage::CommandComplete(complete) => self.complete(running, complete).await,
-            BackendMessage::EmptyQueryResponse(frame) if running.plan.is_empty => {
-                self.finish(running, End::of(FinishedResult::Completed), frame.bytes().clone())
-                    .await
-            }
-            BackendMessage::PortalSuspended(frame) if self.cut.is_none() => {
-                self.finish(running, End::of(FinishedResult::Suspended), frame.bytes().clone())
-                    .await
-            }
-            BackendMessage::PortalSuspended(_) => self.late_end(running, 0).await,
-            BackendMessage::ErrorResponse(report) => self.fail(running, report).await,
-            _ => Err(Ending::Plan(KIND)),
-        }
-    }
-
-    /// The target completed a command.
-    async fn complete(
-        &mut self,
-        running: Box<Running>,
-        complete: &CommandComplete,
-    ) -> Result<(), Ending> {
-        let is_write = running.plan.facts.kind == StatementKind::Write;
-        let affected = if is_write { complete.rows().unwrap_or(0) } else { 0 };
-        if self.cut.is_some() && running.withheld > 0 {
-            return self.late_end(running, affected).await;
-        }
-        if self.status == TransactionStatus::Idle {
-            self.batch.completed.get_or_insert(running.permit.command().id.sequence);
-        }
-        // PostgreSQL answers COMMIT with ROLLBACK when the transaction had failed.
-        let is_undone = running.plan.effect == Effect::Commit && &*complete.tag == "ROLLBACK";
-        let end = if is_undone {
-            let sqlstate = Some(IN_FAILED_TRANSACTION.to_owned());
-            End { sqlstate, ..End::of(FinishedResult::Failed) }
-        } else {
-            End { affected, ..End::of(FinishedResult::Completed) }
-        };
-        let effect = match (&running.plan.effect, complete.tag.as_str()) {
-            // PostgreSQL answers COMMIT so when the transaction had failed.
-            (Effect::Commit, "ROLLBACK") => &Effect::Rollback,
-            (effect, _) => effect,
-        };
-        let application = self.settings.application_name.clone();
-        self.settings.apply(effect);
-        let bytes = match &running.plan.tag {
-            Some(tag) => wire::command_complete(tag)?,
-            None => complete.raw.bytes().clone(),
-        };
-        self.finish(running, end, bytes).await?;
-        if self.settings.application_name != application {
-            let name = &self.settings.application_name;
-            self.holds.push(Hold::Bytes(wire::parameter_status("application_name", name)?));
-        }
-        Ok(())
-    }
-
-    /// The command ended by itself after rows were already kept back: the client has to read why,
-    /// and the target does not know that anything failed. Only the end of the session is the same
-    /// on both sides.
-    async fn late_end(&mut self, running: Box<Running>, affected: u64) -> Result<(), Ending> {
-        let message = self.cut.as_ref().map_or("the command was cut", |cut| cut.message);
-        let end = End { affected, ..End::of(FinishedResult::Cut) };
-        self.finish(running, end, Bytes::new()).await?;
-        Err(Ending::Authority(message))
-    }
-
-    /// The target refused a command, or obeyed a cancel.
-    async fn fail(&mut self, running: Box<Running>, report: &Report) -> Result<(), Ending> {
-        let sqlstate = report.sqlstate().map(str::to_owned);
-        let origin = Origin::of(&running.plan);
-        let (result, error) = match self.cut.take() {
-            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message)),
-            None => (FinishedResult::Failed, errors::rebuild(report, origin)),
-        };
-        self.finish(running, End { sqlstate, ..End::of(result) }, error.error()).await
-    }
-
-    /// Records how a command ended; the client reads `bytes` once that is durable.
-    pub(crate) async fn finish(
-        &mut self,
-        running: Box<Running>,
-        end: End,
-        bytes: Bytes,
-    ) -> Result<(), Ending> {
-        self.commands_running = self.commands_running.saturating_sub(1);
-        self.running_since = (self.commands_running > 0).then(Instant::now);
-        let allowed = running.permit.allowed();
-        if allowed.rows_max().is_none() && running.rows > 0 {
-            // With a limit they were counted as they passed.
-            self.gate.usage.add_rows(allowed.grants(), running.rows);
-        }
-        let outcome = running.outcome(end);
-        let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
-        self.holds.push(Hold::Outcome(pending, bytes));
-        Ok(())
-    }
-
     /// The batch is over and the state of the transaction is known.
     fn take_ready(&mut self, ready: &ReadyForQuery) -> Result<(), Ending> {
         self.status = ready.status;
-        self.batch = Batch::default();
+        let at_risk = match self.status {
+            TransactionStatus::Idle => AtRisk::Nothing,
+            TransactionStatus::Open | TransactionStatus::Failed => AtRisk::Block,
+        };
+        self.batch = Batch { at_risk, ..Batch::default() };
         self.cut = None;
         if self.status == TransactionStatus::Idle {
+            self.settings.end_implicit(&Effect::Commit);
             self.prepared.drop_portals();
             self.transaction_grants.clear();
+        }
+        // PostgreSQL, too, reports what drivers watch when the next Query may come.
+        if self.settings.application_name != self.application_told {
+            self.application_told.clone_from(&self.settings.application_name);
+            let told = wire::parameter_status("application_name", &self.application_told)?;
+            self.holds.push(Hold::Bytes(told));
         }
         self.holds.push(Hold::Bytes(wire::ready_for_query(self.status)));
         if self.has_ended_grants() { Err(Ending::Authority(TRANSACTION_ENDED)) } else { Ok(()) }

@@ -3,6 +3,8 @@
 //! **Invariant:** a column that the plan does not name, in its place, with its origin and type, ends
 //! the session before a row passes.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use pgwire::BackendMessage;
 use pgwire::backend::RowDescription;
@@ -30,37 +32,46 @@ pub(crate) enum Part {
     Instead(Bytes),
     /// The implicit transaction of a batch could not be committed.
     CommitFailed,
-    /// The command of a Query ended; its `ReadyForQuery` is still to come.
+    /// A command of a Query ended; more may come, and its `ReadyForQuery`.
     QueryEnded(Box<Running>),
+    /// A command of a Query failed, and those behind it will not begin.
+    QueryFailed(Box<Running>, VecDeque<Box<Running>>),
 }
 
 /// Judges a message that is not the last one of an answer.
 pub(crate) fn part(reply: &mut Reply, message: &BackendMessage) -> Result<Part, Ending> {
-    match (&mut *reply, message) {
-        (Reply::Command(running), BackendMessage::RowDescription(columns)) => {
-            compare(&running.plan, columns)?;
-            running.is_checked = true;
-            Ok(Part::Show)
-        }
-        (
-            Reply::Command(_),
-            BackendMessage::CommandComplete(_)
-            | BackendMessage::EmptyQueryResponse(_)
-            | BackendMessage::ErrorResponse(_),
-        ) => {
-            if let Reply::Command(running) = std::mem::replace(reply, Reply::Ready) {
-                Ok(Part::QueryEnded(running))
-            } else {
-                Err(Ending::Plan(KIND))
-            }
-        }
+    match (reply, message) {
+        (Reply::Commands(left), message) => part_of_commands(left, message),
         (Reply::Describe(_), BackendMessage::ParameterDescription(_)) => Ok(Part::Show),
         (Reply::Unparsable(error), BackendMessage::ErrorResponse(_)) => {
             Ok(Part::Instead(error.clone()))
         }
         (Reply::Ready, BackendMessage::ErrorResponse(_)) => Ok(Part::CommitFailed),
-        // COPY, which no plan has, and a second result of a single statement.
         (_, _) => Err(Ending::Plan(KIND)),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "COPY, which no plan has, and all else")]
+fn part_of_commands(
+    left: &mut VecDeque<Box<Running>>,
+    message: &BackendMessage,
+) -> Result<Part, Ending> {
+    match message {
+        BackendMessage::RowDescription(columns) => {
+            // A second result of the last statement has no plan.
+            let running = left.front_mut().ok_or(Ending::Plan(KIND))?;
+            compare(&running.plan, columns)?;
+            running.is_checked = true;
+            Ok(Part::Show)
+        }
+        BackendMessage::CommandComplete(_) | BackendMessage::EmptyQueryResponse(_) => {
+            left.pop_front().map(Part::QueryEnded).ok_or(Ending::Plan(KIND))
+        }
+        BackendMessage::ErrorResponse(_) => match left.pop_front() {
+            Some(failed) => Ok(Part::QueryFailed(failed, std::mem::take(left))),
+            None => Ok(Part::CommitFailed),
+        },
+        _ => Err(Ending::Plan(KIND)),
     }
 }
 

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use model::FinishedResult;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use crate::reply::{End, Reply};
+use crate::reply::Reply;
 use crate::session::{Ending, Session, read};
 use crate::wire;
 
@@ -63,11 +61,10 @@ impl Session {
 
     /// What was not answered is not known: it may have taken effect.
     async fn give_up_commands(&mut self) {
-        for entry in self.replies.drain() {
-            if let Reply::Command(running) = entry.payload
-                && let Err(error) =
-                    self.finish(running, End::of(FinishedResult::Unknown), Bytes::new()).await
-            {
+        for mut entry in self.replies.drain() {
+            let Reply::Commands(left) = &mut entry.payload else { continue };
+            let left = std::mem::take(left);
+            if let Err(error) = self.give_up(left).await {
                 tracing::error!(session = %self.who.session, %error, "an outcome is not on record");
             }
         }

@@ -1,14 +1,16 @@
 //! The last step before the target: what was judged and recorded leaves here.
 //!
 //! **Invariant:** the bytes that start a command leave through [`Session::forward`] only, and it
-//! takes a [`Permit`]: there is no way to forward a command that is not on record.
+//! takes commands with their [`journal::Permit`]: none that is not on record can be forwarded.
 //!
 //! **Invariant:** a denied command leaves the transaction exactly as a server-side error would. If
 //! the target has anything to undo, it is sent a text that cannot be parsed, so it fails the
 //! transaction itself; the client reads the denial in the place of that error.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
-use journal::{PendingPermit, Permit};
+use journal::PendingPermit;
 use pgwire::TransactionStatus;
 use pgwire::frontend::Execute;
 use pgwire::pipeline::{Expected, Pushed};
@@ -30,16 +32,17 @@ const UNPARSABLE_NAME: &str = "countersign_denied";
 pub(crate) enum Outgoing {
     /// One that starts nothing: Parse of an allowed statement, Bind, Describe, Close, Flush, Sync.
     Plain(Bytes, Option<(Expected, Reply)>),
-    /// One that starts a command, once its intent is durable.
-    Command(Box<Starting>),
+    /// A Query that starts commands, one for each statement, once their intents are durable.
+    Query(Vec<Starting>),
+    /// An Execute that starts a command, once its intent is durable.
+    Execute(Box<Starting>, Execute),
 }
 
-/// A command on its way to the target, with the Execute that starts it if it came in a batch.
+/// A command on its way to the target.
 #[derive(Debug)]
 pub(crate) struct Starting {
     pub(crate) pending: PendingPermit,
     pub(crate) planned: Planned,
-    pub(crate) execute: Option<Execute>,
 }
 
 impl Session {
@@ -85,35 +88,48 @@ impl Session {
                     }
                     self.server.outbox.push(bytes);
                 }
-                Outgoing::Command(starting) => {
-                    let permit = starting.pending.durable().await?;
-                    self.forward(permit, starting.planned, starting.execute)?;
+                Outgoing::Query(starting) => {
+                    let mut all = VecDeque::with_capacity(starting.len());
+                    for Starting { pending, planned } in starting {
+                        all.push_back(Running::new(pending.durable().await?, planned.plan, false));
+                    }
+                    self.forward(all, None)?;
+                }
+                Outgoing::Execute(starting, execute) => {
+                    let Starting { pending, planned } = *starting;
+                    // The portal's columns were asked for, and are compared, right after its Bind.
+                    let running = Running::new(pending.durable().await?, planned.plan, true);
+                    self.forward(VecDeque::from([running]), Some(execute))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Sends the bytes that start a command. The permit goes with it and is spent on its outcome.
+    /// Sends the bytes that start commands: those of one Query, or that of one Execute. Their permits
+    /// go with them and are spent on their outcomes.
     fn forward(
         &mut self,
-        permit: Permit,
-        planned: Planned,
+        commands: VecDeque<Box<Running>>,
         execute: Option<Execute>,
     ) -> Result<(), Ending> {
+        for command in &commands {
+            let allowed = command.permit.allowed();
+            for grant in allowed.grants() {
+                self.transaction_grants.insert(grant.id, allowed.until());
+            }
+            self.commands_running = self.commands_running.saturating_add(1);
+        }
+        self.running_since.get_or_insert_with(Instant::now);
         let (bytes, expected) = match execute {
-            // The bytes are made from the judged command that the permit owns.
-            None => (wire::query(&permit.command().forwarded)?, Expected::Query),
-            // The portal's columns were asked for, and are compared, right after its Bind.
+            // The bytes are made from the judged commands that the permits own.
+            None => {
+                let texts = commands.iter().map(|running| &*running.permit.command().forwarded);
+                (wire::query(&sql::join(texts))?, Expected::Query)
+            }
             Some(execute) => (execute.raw.into_bytes(), Expected::Execute),
         };
-        for grant in permit.allowed().grants() {
-            self.transaction_grants.insert(grant.id, permit.allowed().until());
-        }
-        self.commands_running = self.commands_running.saturating_add(1);
-        self.running_since.get_or_insert_with(Instant::now);
-        let running = Running::new(permit, planned.plan, expected == Expected::Execute);
-        self.expect(expected, Reply::Command(running))?;
+        self.expect(expected, Reply::Commands(commands))?;
         self.server.outbox.push(bytes);
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::{Command, Facts, GrantId, IdentityName, Limits, TargetName, Timestamp};
 use policy::{Allowed, Decision, Denied};
 use registry::Registry;
-use sql::{ClientSettings, Plan, Refusal};
+use sql::{Block, Catalog, ClientSettings, Piece, Plan, Refusal};
 
 use crate::clock;
 use crate::gate::Gate;
@@ -73,14 +73,54 @@ pub(crate) struct Planned {
 }
 
 impl Plans {
-    /// Analyses a text, or finds what was analysed before in the same context.
+    /// Analyses a text of one statement, or finds what was analysed before in the same context.
     pub(crate) async fn plan(
         &mut self,
         scene: Scene<'_>,
         settings: &ClientSettings,
         text: &str,
     ) -> Result<Planned, NoPlan> {
-        let Scene { gate, who, target } = scene;
+        let catalog = self.renew(scene, settings)?;
+        let catalog_version = catalog.version();
+        if let Some(planned) = self.known(text, catalog_version) {
+            return Ok(planned);
+        }
+        let text: Arc<str> = text.into();
+        let question = self.question(scene, settings, catalog, &text);
+        let plan = scene.gate.parsers.analyse(question).await?.map_err(NoPlan::Refused)?;
+        self.keep(&text, &plan);
+        Ok(Planned { text, plan, catalog_version })
+    }
+
+    /// As [`Plans::plan`] for a text that may hold several statements: at least one is returned.
+    pub(crate) async fn script(
+        &mut self,
+        scene: Scene<'_>,
+        settings: &ClientSettings,
+        (text, block): (&str, Block),
+    ) -> Result<Vec<Planned>, NoPlan> {
+        let catalog = self.renew(scene, settings)?;
+        let catalog_version = catalog.version();
+        if let Some(planned) = self.known(text, catalog_version) {
+            return Ok(vec![planned]);
+        }
+        let question = self.question(scene, settings, catalog, &text.into());
+        let pieces = scene.gate.parsers.analyse_script(question, block).await?;
+        let planned =
+            |Piece { text, plan }| Planned { text, plan: Arc::new(plan), catalog_version };
+        let all: Vec<Planned> = pieces.map_err(NoPlan::Refused)?.into_iter().map(planned).collect();
+        if let [one] = all.as_slice() {
+            self.keep(&one.text, &one.plan);
+        }
+        Ok(all)
+    }
+
+    /// Forgets what was analysed in another context, and returns the catalog of this one.
+    fn renew(
+        &mut self,
+        Scene { gate, who, target }: Scene<'_>,
+        settings: &ClientSettings,
+    ) -> Result<Arc<Catalog>, NoPlan> {
         let catalog = target.catalog().ok_or(NoPlan::NoCatalog)?;
         let registry = gate.registry();
         let catalog_version = catalog.version();
@@ -96,21 +136,29 @@ impl Plans {
                 Some(Context { catalog_version, control_size, settings: settings.clone() });
             self.granted = Arc::new(granted(&registry, &who.identity, &target.name, clock::now()));
         }
-        if let Some((text, plan)) = self.by_text.get_key_value(text) {
-            return Ok(Planned { text: Arc::clone(text), plan: Arc::clone(plan), catalog_version });
-        }
-        let text: Arc<str> = text.into();
-        let question = Question {
-            text: Arc::clone(&text),
+        Ok(catalog)
+    }
+
+    fn known(&self, text: &str, catalog_version: u64) -> Option<Planned> {
+        let (text, plan) = self.by_text.get_key_value(text)?;
+        Some(Planned { text: Arc::clone(text), plan: Arc::clone(plan), catalog_version })
+    }
+
+    fn question(
+        &self,
+        Scene { gate: _, who, target }: Scene<'_>,
+        settings: &ClientSettings,
+        catalog: Arc<Catalog>,
+        text: &Arc<str>,
+    ) -> Question {
+        Question {
+            text: Arc::clone(text),
             catalog,
             settings: settings.clone(),
             identity: who.identity.clone(),
             target: target.name.clone(),
             granted: Arc::clone(&self.granted),
-        };
-        let plan = gate.parsers.analyse(question).await?.map_err(NoPlan::Refused)?;
-        self.keep(&text, &plan);
-        Ok(Planned { text, plan, catalog_version })
+        }
     }
 
     fn keep(&mut self, text: &Arc<str>, plan: &Arc<Plan>) {

@@ -6,8 +6,8 @@
 //! |---|---|
 //! | accept, greet, admit | `listener`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
-//! | what a client asks: judge, record, forward | `requests`, `judge`, `prepared`, `forwarding` |
-//! | what the target answers: compare, record, release | `answers`, `compare`, `reply`, `errors` |
+//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `forwarding` |
+//! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
 //!
@@ -35,9 +35,11 @@ mod identified;
 mod judge;
 mod listener;
 mod outbox;
+mod outcomes;
 mod parser;
 mod prepared;
 mod probe;
+mod queries;
 mod refusals;
 mod reply;
 mod requests;

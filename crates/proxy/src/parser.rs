@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Action, IdentityName, RelationName, TargetName};
-use sql::{Catalog, ClientSettings, Plan, Refusal};
+use sql::{Block, Catalog, ClientSettings, Piece, Plan, Refusal};
 use tokio::sync::{mpsc, oneshot};
 
 /// Stack of a parser thread. 32 MiB held on every shape tried, up to 8,000 levels; 2 MiB did not.
@@ -76,7 +76,16 @@ impl Parsers {
         &self,
         question: Question,
     ) -> Result<Result<Arc<Plan>, Refusal>, ParserStopped> {
-        self.run(move || analyse(&question)).await
+        self.run(move || question.ask(sql::analyse).map(Arc::new)).await
+    }
+
+    /// Analyses all statements of a text, which is to run as one.
+    pub(crate) async fn analyse_script(
+        &self,
+        question: Question,
+        block: Block,
+    ) -> Result<Result<Vec<Piece>, Refusal>, ParserStopped> {
+        self.run(move || question.ask(|request| sql::analyse_script(request, block))).await
     }
 
     /// Runs work that recurses with the depth of a statement.
@@ -105,18 +114,19 @@ fn serve(receiver: &Mutex<mpsc::Receiver<Work>>) {
     }
 }
 
-fn analyse(question: &Question) -> Result<Arc<Plan>, Refusal> {
-    let granted = |relation: &RelationName, action: Action| {
-        question.granted.get(&(relation.clone(), action)).cloned().unwrap_or_default()
-    };
-    let request = sql::Request {
-        text: &question.text,
-        catalog: &question.catalog,
-        search_path: &question.settings.search_path,
-        identity: &question.identity,
-        database: question.target.as_str(),
-        granted: &granted,
-        settings: &question.settings,
-    };
-    sql::analyse(&request).map(Arc::new)
+impl Question {
+    fn ask<T>(&self, analyse: impl FnOnce(&sql::Request<'_>) -> T) -> T {
+        let granted = |relation: &RelationName, action: Action| {
+            self.granted.get(&(relation.clone(), action)).cloned().unwrap_or_default()
+        };
+        analyse(&sql::Request {
+            text: &self.text,
+            catalog: &self.catalog,
+            search_path: &self.settings.search_path,
+            identity: &self.identity,
+            database: self.target.as_str(),
+            granted: &granted,
+            settings: &self.settings,
+        })
+    }
 }

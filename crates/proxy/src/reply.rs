@@ -1,5 +1,6 @@
 //! What a session waits for: one entry for each message that the target must answer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,12 +23,29 @@ pub(crate) enum Reply {
     Check(Arc<Plan>),
     /// To a Describe of the client: compare with the plan, and pass it on.
     Describe(Arc<Plan>),
-    /// To Query or Execute.
-    Command(Box<Running>),
+    /// To Query or Execute: its commands that have not ended, in order. None is left when only
+    /// `ReadyForQuery` is to come.
+    Commands(VecDeque<Box<Running>>),
     /// To a Query or Parse that must fail: the client reads this error instead of the target's.
     Unparsable(Bytes),
-    /// To Sync, or to the rest of a Query: `ReadyForQuery`.
+    /// To Sync: `ReadyForQuery`.
     Ready,
+}
+
+impl Reply {
+    /// The command to which the next message belongs, if it is the answer to one.
+    pub(crate) fn running(&mut self) -> Option<&mut Running> {
+        match self {
+            Self::Commands(left) => left.front_mut().map(|running| &mut **running),
+            Self::Parse(_)
+            | Self::Bind(..)
+            | Self::Close(_)
+            | Self::Check(_)
+            | Self::Describe(_)
+            | Self::Unparsable(_)
+            | Self::Ready => None,
+        }
+    }
 }
 
 /// How a command ended, as far as the target said.

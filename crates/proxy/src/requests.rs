@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
-use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse, Query};
+use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
-use pgwire::{Format, Named};
+use pgwire::{Format, Named, TransactionStatus};
 use policy::{Allowed, Denied};
-
+use sql::Block;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use crate::clock;
 use crate::denial::Denial;
@@ -29,7 +30,7 @@ const TURN_MAX: Duration = Duration::from_millis(100);
 pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(500);
 
 /// What stands in the record in the place of a text that is too large for it.
-const TOO_LARGE: &str = "(a command too large to be recorded)";
+pub(crate) const TOO_LARGE: &str = "(a command too large to be recorded)";
 
 impl Session {
     /// Deals with every message that has arrived, up to the end of a batch.
@@ -79,38 +80,6 @@ impl Session {
             | FrontendMessage::CopyFail(_) => Ok(()),
             FrontendMessage::Password(_) => {
                 Err(Ending::ClientRefused("a password message after authentication"))
-            }
-        }
-    }
-
-    async fn take_query(&mut self, query: Query) -> Result<(), Ending> {
-        if self.batch.forwarded {
-            return Err(Ending::ClientRefused("a Query inside a batch that has no Sync yet"));
-        }
-        let planned = match self.plan(&query.text).await? {
-            Ok(planned) => planned,
-            Err(denial) => return self.deny_query(&query.text, denial).await,
-        };
-        let command = self.command(&planned, Protocol::Simple, Vec::new());
-        match judge::decide(self.scene(), command, clock::now()) {
-            Ok(allowed) => {
-                let Some(pending) = self.intend(allowed).await? else {
-                    return self.deny_query(TOO_LARGE, Denial::too_large()).await;
-                };
-                self.prepared.drop_unnamed();
-                self.batch.forwarded = true;
-                self.batch.waiting = true;
-                self.outgoing.push(Outgoing::Command(Box::new(Starting {
-                    pending,
-                    planned,
-                    execute: None,
-                })));
-                Ok(())
-            }
-            Err(refused) => {
-                let (denied, reason) = *refused;
-                self.record_denial(denied).await?;
-                self.refuse_query(&Denial::from(reason))
             }
         }
     }
@@ -222,11 +191,8 @@ impl Session {
                     return self.deny_in_batch(TOO_LARGE, Denial::too_large()).await;
                 };
                 self.batch.forwarded = true;
-                self.outgoing.push(Outgoing::Command(Box::new(Starting {
-                    pending,
-                    planned,
-                    execute: Some(execute),
-                })));
+                let starting = Starting { pending, planned };
+                self.outgoing.push(Outgoing::Execute(Box::new(starting), execute));
                 Ok(())
             }
             Err(refused) => {
@@ -268,22 +234,29 @@ impl Session {
     async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
         let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
         let planning = self.plans.plan(scene, &self.settings, text);
-        let Ok(planned) = tokio::time::timeout(ANALYSIS_MAX, planning).await else {
-            return Ok(Err(Denial::not_analysed_in_time()));
-        };
-        match planned {
-            Ok(planned) => Ok(Ok(planned)),
-            Err(NoPlan::Refused(refusal)) => Ok(Err(Denial::from(refusal))),
-            Err(NoPlan::NoCatalog) => Ok(Err(Denial::no_catalog())),
-            Err(NoPlan::Parser(stopped)) => Err(stopped.into()),
-        }
+        planned(tokio::time::timeout(ANALYSIS_MAX, planning).await)
     }
 
-    fn scene(&self) -> Scene<'_> {
+    /// Analyses a text that may hold several statements.
+    pub(crate) async fn script(
+        &mut self,
+        text: &str,
+    ) -> Result<Result<Vec<Planned>, Denial>, Ending> {
+        let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
+        let block = match self.status {
+            TransactionStatus::Idle => Block::Outside,
+            TransactionStatus::Open => Block::Open,
+            TransactionStatus::Failed => Block::Failed,
+        };
+        let planning = self.plans.script(scene, &self.settings, (text, block));
+        planned(tokio::time::timeout(ANALYSIS_MAX, planning).await)
+    }
+
+    pub(crate) fn scene(&self) -> Scene<'_> {
         Scene { gate: &self.gate, who: &self.who, target: &self.target }
     }
 
-    fn command(
+    pub(crate) fn command(
         &mut self,
         planned: &Planned,
         protocol: Protocol,
@@ -303,7 +276,10 @@ impl Session {
     }
 
     /// Puts the intent on its way to the disk; nothing if it cannot be recorded whole.
-    async fn intend(&mut self, allowed: Allowed) -> Result<Option<PendingPermit>, Ending> {
+    pub(crate) async fn intend(
+        &mut self,
+        allowed: Allowed,
+    ) -> Result<Option<PendingPermit>, Ending> {
         match self.gate.journal.intend(clock::now(), allowed).await {
             Ok(pending) => Ok(Some(pending)),
             Err(JournalError::Entry(_)) => {
@@ -315,7 +291,7 @@ impl Session {
         }
     }
 
-    async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
+    pub(crate) async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
         let denied = self.denied(text, &denial);
         self.record_denial(denied).await?;
         self.refuse_query(&denial)
@@ -339,7 +315,7 @@ impl Session {
         }
     }
 
-    async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
+    pub(crate) async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
         self.entry.counters.denied.fetch_add(1, Ordering::Relaxed);
         let now = clock::now();
         match self.gate.journal.record_denied(now, denied.clone()).await {
@@ -352,6 +328,17 @@ impl Session {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What came of an analysis: the inner error is the client's, the outer one ends the session.
+fn planned<T>(planned: Result<Result<T, NoPlan>, Elapsed>) -> Result<Result<T, Denial>, Ending> {
+    match planned {
+        Ok(Ok(planned)) => Ok(Ok(planned)),
+        Ok(Err(NoPlan::Refused(refusal))) => Ok(Err(Denial::from(refusal))),
+        Ok(Err(NoPlan::NoCatalog)) => Ok(Err(Denial::no_catalog())),
+        Ok(Err(NoPlan::Parser(stopped))) => Err(stopped.into()),
+        Err(_elapsed) => Ok(Err(Denial::not_analysed_in_time())),
     }
 }
 

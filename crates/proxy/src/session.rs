@@ -70,10 +70,22 @@ pub(crate) struct Batch {
     pub(crate) forwarded: bool,
     /// It failed: everything up to Sync is dropped.
     pub(crate) skipping: bool,
-    /// The first of its commands that completed, unless an explicit transaction holds its effects.
-    pub(crate) completed: Option<u64>,
+    /// What would be undone if it failed now.
+    pub(crate) at_risk: AtRisk,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
     pub(crate) waiting: bool,
+}
+
+/// What is undone when a batch fails, beside the command that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AtRisk {
+    /// No command of it has completed in the transaction that the batch itself makes.
+    #[default]
+    Nothing,
+    /// This command and those behind it.
+    Since(u64),
+    /// What BEGIN began: its own commands end it, not the batch.
+    Block,
 }
 
 /// One identity on one target over one client connection.
@@ -89,6 +101,8 @@ pub(crate) struct Session {
     pub(crate) cancel: Registration,
     pub(crate) entry: directory::Entry,
     pub(crate) settings: ClientSettings,
+    /// The client's `application_name` as it was last told.
+    pub(crate) application_told: String,
     pub(crate) status: TransactionStatus,
     pub(crate) batch: Batch,
     pub(crate) prepared: Prepared,

@@ -75,6 +75,15 @@ impl UsageBook {
         has_room
     }
 
+    /// Takes back the count of a command that was not recorded and hence did not run.
+    pub(crate) fn uncount_command(&self, grants: &[GrantRef]) {
+        let mut book = self.lock();
+        for grant in grants {
+            let usage = book.entry(grant.id).or_default();
+            usage.commands = usage.commands.saturating_sub(1);
+        }
+    }
+
     /// Counts rows, unless a grant's limit would be exceeded; then nothing is counted.
     pub(crate) fn try_rows(
         &self,

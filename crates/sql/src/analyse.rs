@@ -27,10 +27,18 @@ const TEXT_OID: u32 = 25;
 ///
 /// [`Refusal`] if the statement is not understood, or not allowed for anyone. A statement that
 /// touches what no grant names at all reads the same as one about what does not exist.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a statement that is not named is refused")]
 pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
     limits::check(request.text)?;
-    let Some(statement) = parse_one(request.text)? else { return Ok(empty(request.text)) };
+    statement(request, parse_one(request.text)?)
+}
+
+/// Analyses what was read of a text whose size was checked; nothing if no statement is in it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a statement that is not named is refused")]
+pub(crate) fn statement(
+    request: &Request<'_>,
+    statement: Option<NodeEnum>,
+) -> Result<Plan, Refusal> {
+    let Some(statement) = statement else { return Ok(empty(request.text)) };
     let world = World::new(request);
     match statement {
         NodeEnum::SelectStmt(_)
@@ -57,18 +65,27 @@ pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
 ///
 /// [`Refusal`] if PostgreSQL's grammar does not accept the text, or there is more than one.
 pub(crate) fn parse_one(text: &str) -> Result<Option<NodeEnum>, Refusal> {
+    let mut statements = parse(text)?.into_iter();
+    let first = statements.next();
+    if statements.next().is_some() {
+        // PostgreSQL's own words for the one place where a client may not send several.
+        return Err(Refusal::syntax("cannot insert multiple commands into a prepared statement"));
+    }
+    first.map(only).transpose()
+}
+
+/// All statements of a text, as PostgreSQL's grammar reads it.
+pub(crate) fn parse(text: &str) -> Result<Vec<RawStmt>, Refusal> {
     let parsed = pg_query::parse(text, 0).map_err(|error| Refusal::parser(&error))?;
     let ParseResult { version: _, stmts } = parsed.protobuf;
-    let mut statements = stmts.into_iter();
-    let Some(RawStmt { stmt, stmt_location: _, stmt_len: _ }) = statements.next() else {
-        return Ok(None);
-    };
-    if statements.next().is_some() {
-        return Err(Refusal::later("not_supported_many_statements", "more than one statement")
-            .with_hint("Send each statement by itself."));
-    }
-    let statement = stmt.and_then(|node| node.node);
-    statement.map(Some).ok_or_else(|| Refusal::syntax("the statement is empty"))
+    Ok(stmts)
+}
+
+/// The statement itself.
+pub(crate) fn only(statement: RawStmt) -> Result<NodeEnum, Refusal> {
+    let RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
+    let node = stmt.and_then(|node| node.node);
+    node.ok_or_else(|| Refusal::syntax("the statement is empty"))
 }
 
 /// SELECT, INSERT, UPDATE, DELETE.
@@ -188,7 +205,7 @@ fn setting(variable: Variable) -> Plan {
     Plan { outputs, tag, effect, ..without_rows(StatementKind::Setting, &forward) }
 }
 
-fn empty(text: &str) -> Plan {
+pub(crate) fn empty(text: &str) -> Plan {
     // Comments are not passed on: nothing but the gateway's own text reaches the target.
     let forward = if text.is_empty() { "" } else { ";" };
     Plan { is_empty: true, ..without_rows(StatementKind::Empty, forward) }

@@ -31,6 +31,7 @@ mod plan;
 mod refusal;
 mod request;
 mod scope;
+mod script;
 mod select;
 mod settings;
 mod sublink;
@@ -52,10 +53,11 @@ pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
 pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
-    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, TARGETS_MAX, TOKENS_MAX,
+    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, TARGETS_MAX, TOKENS_MAX,
 };
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
 pub use request::{Granted, Request};
+pub use script::{Block, Piece, analyse_script, join};
 pub use settings::{ClientSettings, Setting};
 pub use types::parameter_type_allowed;

@@ -12,6 +12,9 @@ use crate::Refusal;
 /// Longest statement, in bytes.
 pub const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// Most statements of one text.
+pub const STATEMENTS_MAX: usize = 500;
+
 /// Most tokens of a statement.
 pub const TOKENS_MAX: usize = 60_000;
 

@@ -28,6 +28,8 @@ pub struct ClientSettings {
     now: Values,
     /// Outermost first: the transaction block, then its savepoints.
     saved: Vec<(Option<String>, Values)>,
+    /// True if no BEGIN made the outermost block.
+    is_implicit: bool,
 }
 
 /// The values of one moment. A local one hides the session's until the transaction ends.
@@ -65,9 +67,26 @@ impl ClientSettings {
             now: start.clone(),
             start,
             saved: Vec::new(),
+            is_implicit: false,
         };
         settings.refresh();
         settings
+    }
+
+    /// Begins the transaction that several statements make which are sent together, unless a block
+    /// is open.
+    pub fn begin_implicit(&mut self) {
+        if self.saved.is_empty() {
+            self.saved.push((None, self.now.clone()));
+            self.is_implicit = true;
+        }
+    }
+
+    /// Ends that transaction, if it is the one that is open: what was set in it is undone, or stays.
+    pub fn end_implicit(&mut self, effect: &Effect) {
+        if self.is_implicit {
+            self.apply(effect);
+        }
     }
 
     /// Follows a statement that the target has completed.
@@ -77,9 +96,8 @@ impl ClientSettings {
         match effect {
             Effect::None => {}
             Effect::Begin => {
-                if self.saved.is_empty() {
-                    self.saved.push((None, self.now.clone()));
-                }
+                self.begin_implicit();
+                self.is_implicit = false;
             }
             Effect::Commit => self.saved.clear(),
             Effect::Rollback => {
@@ -104,6 +122,7 @@ impl ClientSettings {
             Effect::Set { setting, value, span } => self.set(*setting, value.as_deref(), *span),
         }
         if self.saved.is_empty() {
+            self.is_implicit = false;
             self.now.application_name.local = None;
             self.now.search_path.local = None;
         }

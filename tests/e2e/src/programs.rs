@@ -21,7 +21,13 @@ pub fn countersign() -> &'static Path {
 
 /// Root of the workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+    static WORKSPACE: OnceLock<PathBuf> = OnceLock::new();
+    WORKSPACE.get_or_init(|| {
+        // Asked at run time: build products may have been copied from another checkout.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        package.ancestors().nth(2).unwrap().to_owned()
+    })
 }
 
 /// Where build products go: what the tests install or cache lies here too.

@@ -12,7 +12,7 @@ const PACKAGES: [&str; 3] = ["psycopg[binary]==3.3.9", "asyncpg==0.32.0", "sqlal
 
 /// Runs a script of `tests/e2e/drivers`.
 pub fn run(script: &str, arguments: &[&str]) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers").join(script);
+    let script = programs::workspace().join("tests/e2e/drivers").join(script);
     Command::new(interpreter())
         .arg("-B")
         .arg(script)

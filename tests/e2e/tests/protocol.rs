@@ -42,6 +42,7 @@ fn batch(parts: &[Vec<u8>]) -> Step {
 }
 
 const N1: &str = "SELECT n, label FROM billing.numbers WHERE n = $1";
+const N: &str = "SELECT n FROM billing.numbers WHERE n = 7";
 const MANY: &str = "SELECT n FROM billing.numbers WHERE n <= 5 ORDER BY n";
 const BAD: &str = "SELECT 1 / (n - n) FROM billing.numbers WHERE n = 1";
 
@@ -53,7 +54,7 @@ fn unnamed(sql: &str, values: &[Option<&[u8]>]) -> Vec<u8> {
 type Case = (&'static str, Vec<Step>);
 
 fn cases() -> Vec<Case> {
-    [messages(), names(), batches(), portals(), transactions()].concat()
+    [messages(), names(), batches(), portals(), transactions(), scripts()].concat()
 }
 
 fn messages() -> Vec<Case> {
@@ -210,6 +211,55 @@ fn transactions() -> Vec<Case> {
     ]
 }
 
+/// Several statements in one Query.
+fn scripts() -> Vec<Case> {
+    let insert = |tag: &str| format!("INSERT INTO billing.notes (tag) VALUES ('{tag}')");
+    let (a, b) = (insert("a"), insert("b"));
+    let count = "SELECT count(*) FROM billing.notes";
+    let all = |texts: &[String]| texts.iter().map(|sql| (query(sql), 1)).collect::<Vec<Step>>();
+    let case = |what, text: String| (what, all(&[text, count.to_owned()]));
+    vec![
+        case("several results", format!("{MANY};; {N} ;SHOW DateStyle; VALUES (1)")),
+        case("nothing but semicolons", ";;;".to_owned()),
+        case("several writes", format!("{a}; {b}; DELETE FROM billing.notes WHERE tag = 'a'")),
+        case("an error undoes what was before it", format!("{a}; {b}; {BAD}; {MANY}")),
+        case("a unique key undoes what was before it", format!("{a}; {a}; {b}")),
+        case("an error at the first", format!("{BAD}; {a}")),
+        case("COMMIT keeps what was before it", format!("{a}; COMMIT; {b}; {BAD}")),
+        case("ROLLBACK undoes it", format!("{a}; ROLLBACK; {b}")),
+        case("a block in the text", format!("BEGIN; {a}; COMMIT; {b}")),
+        (
+            "a block that is left open",
+            all(&[format!("{a}; BEGIN; {b}"), count.to_owned(), "ROLLBACK".to_owned()]),
+        ),
+        case("a block that fails", format!("BEGIN; {a}; {BAD}; {b}")),
+        case("a savepoint without a block", format!("{a}; SAVEPOINT s; {b}")),
+        case("SET LOCAL", format!("SET LOCAL TimeZone = 'UTC'; SHOW TimeZone; {a}")),
+        (
+            "a block over several texts",
+            all(&[
+                format!("BEGIN; {a}; SAVEPOINT s"),
+                format!("{BAD}; {b}"),
+                format!("ROLLBACK TO s; {b}; COMMIT; {count}"),
+            ]),
+        ),
+        (
+            "a failed block that is committed",
+            all(&[format!("BEGIN; {a}; {BAD}"), format!("COMMIT; {b}; {count}")]),
+        ),
+        ("a syntax error at the end", all(&[format!("{a}; SELEC 1"), count.to_owned()])),
+        (
+            "a setting goes with the transaction",
+            all(&[
+                format!("SET application_name = 'x'; {BAD}"),
+                "SHOW application_name".to_owned(),
+                "SET application_name = 'y'; SHOW application_name".to_owned(),
+                "SHOW application_name".to_owned(),
+            ]),
+        ),
+    ]
+}
+
 #[test]
 fn the_gateway_answers_as_the_target_itself_would() {
     let database = Cluster::shared().billing();
@@ -252,7 +302,7 @@ fn what_the_gateway_refuses_of_the_protocol() {
     #[rustfmt::skip]
     let cases = [
         // what                             message                              answer
-        ("statements in one Query",         query("SELECT 1; SELECT 2"),         ["E 0A000", "Z(\"I\")"]),
+        ("statements in one Parse",         [parse("", "SELECT 1; SELECT 2"), sync()].concat(), ["E 42601", "Z(\"I\")"]),
         ("a Query in an unfinished batch",  in_batch,                            ["E 08P01", "Closed"]),
         ("COPY",                            query("COPY billing.notes TO STDOUT"), ["E 0A000", "Z(\"I\")"]),
         ("a function call",                 function_call,                       ["E 0A000", "Z(\"I\")"]),

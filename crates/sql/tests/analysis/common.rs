@@ -124,15 +124,25 @@ pub(crate) fn analyse_in(
     path: &[&str],
     text: &str,
 ) -> Result<Plan, Refusal> {
+    let path: Vec<String> = path.iter().map(|schema| (*schema).to_owned()).collect();
+    ask(catalog, grants, &path, |request| sql::analyse(&Request { text, ..*request }))
+}
+
+/// Asks with everything but a text.
+pub(crate) fn ask<T>(
+    catalog: &Catalog,
+    grants: &Grants,
+    search_path: &[String],
+    analyse: impl FnOnce(&Request<'_>) -> T,
+) -> T {
     let granted = |relation: &RelationName, action: Action| {
         grants.get(&(relation.clone(), action)).cloned().unwrap_or_default()
     };
-    let path: Vec<String> = path.iter().map(|schema| (*schema).to_owned()).collect();
     let identity: IdentityName = "agent".parse().expect("a name");
-    sql::analyse(&Request {
-        text,
+    analyse(&Request {
+        text: "",
         catalog,
-        search_path: &path,
+        search_path,
         identity: &identity,
         database: "billing",
         granted: &granted,

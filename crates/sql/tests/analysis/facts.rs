@@ -236,7 +236,7 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
           SELECT a, 'x'::text FROM t UNION ALL SELECT a + 100, b FROM t WHERE a < 100) SELECT * FROM t",
                                                                                 "not_supported_shadowing_with"),
         // Statements.
-        ("SELECT 1; SELECT 2",                                                  "not_supported_many_statements"),
+        ("SELECT 1; SELECT 2",                                                  "syntax_error"),
         ("COPY plans TO STDOUT",                                                "not_supported_copy"),
         ("EXPLAIN SELECT 1",                                                    "not_supported_explain"),
         ("DO $$ BEGIN END $$",                                                  "code_not_allowed"),

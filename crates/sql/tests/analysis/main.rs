@@ -1,6 +1,6 @@
 //! Tests of the analysis through its public face, against the catalog of the attack corpus.
 
-#![expect(clippy::expect_used, clippy::unwrap_in_result, clippy::panic, reason = "a test may stop")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may stop")]
 #![expect(clippy::indexing_slicing, clippy::string_slice, reason = "a test may stop")]
 #![expect(clippy::arithmetic_side_effects, reason = "numbers in tests are small")]
 #![expect(clippy::print_stdout, reason = "the counts are a result of the tests")]
@@ -13,4 +13,5 @@ mod facts;
 mod mutations;
 mod plans;
 mod raw;
+mod scripts;
 mod work;

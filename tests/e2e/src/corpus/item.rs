@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::programs;
 
 /// All that the tests need of the corpus.
 #[derive(Debug)]
@@ -147,6 +148,6 @@ fn text(value: &Value) -> String {
 }
 
 fn read(file: &str) -> String {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(file);
+    let path = programs::workspace().join("tests/e2e/corpus").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -1,0 +1,182 @@
+//! How commands end: the outcome goes on record, then the client reads it.
+//!
+//! **Invariant:** the message that tells the client that a command ended waits until its outcome
+//! is durable.
+//!
+//! **Invariant:** a permit that was taken from the queue of replies is spent here, whatever the
+//! target answered.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use ledger::Payload;
+use model::{AccessEvent, AccessRecord, FinishedResult, StatementKind};
+use pgwire::BackendMessage;
+use pgwire::backend::{CommandComplete, Report};
+use sql::Effect;
+use tokio::time::Instant;
+
+use crate::answers::Hold;
+use crate::clock;
+use crate::compare::KIND;
+use crate::errors::{self, Origin};
+use crate::reply::{End, Running};
+use crate::session::{AtRisk, Ending, Session};
+use crate::wire::{self, Refused};
+
+/// `in_failed_sql_transaction`.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+impl Session {
+    /// Follows the end of a batch's own transaction: commands of it that had completed are undone, and
+    /// on record as undone.
+    pub(crate) async fn undo_batch(&mut self, sqlstate: Option<&str>) -> Result<(), Ending> {
+        self.settings.end_implicit(&Effect::Rollback);
+        let AtRisk::Since(first) = self.batch.at_risk else { return Ok(()) };
+        self.batch.at_risk = AtRisk::Nothing;
+        let event = AccessEvent::BatchRolledBack {
+            session: self.who.session,
+            first,
+            last: self.sequence,
+            sqlstate: sqlstate.map(str::to_owned),
+        };
+        let record = AccessRecord { at: clock::now(), event };
+        self.gate.journal.record(record, Payload::new()).await?;
+        Ok(())
+    }
+
+    /// The message that ends a command.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others break the plan")]
+    pub(crate) async fn end_command(
+        &mut self,
+        running: Box<Running>,
+        message: &BackendMessage,
+    ) -> Result<(), Ending> {
+        match message {
+            BackendMessage::CommandComplete(complete) => self.complete(running, complete).await,
+            BackendMessage::EmptyQueryResponse(frame) if running.plan.is_empty => {
+                self.finish(running, End::of(FinishedResult::Completed), frame.bytes().clone())
+                    .await
+            }
+            BackendMessage::PortalSuspended(frame) if self.cut.is_none() => {
+                self.finish(running, End::of(FinishedResult::Suspended), frame.bytes().clone())
+                    .await
+            }
+            BackendMessage::PortalSuspended(_) => self.late_end(running, 0).await,
+            BackendMessage::ErrorResponse(report) => self.fail(running, report).await,
+            _ => {
+                self.give_up(VecDeque::from([running])).await?;
+                Err(Ending::Plan(KIND))
+            }
+        }
+    }
+
+    /// The target completed a command.
+    async fn complete(
+        &mut self,
+        running: Box<Running>,
+        complete: &CommandComplete,
+    ) -> Result<(), Ending> {
+        let is_write = running.plan.facts.kind == StatementKind::Write;
+        let affected = if is_write { complete.rows().unwrap_or(0) } else { 0 };
+        if self.cut.is_some() && running.withheld > 0 {
+            return self.late_end(running, affected).await;
+        }
+        if self.batch.at_risk == AtRisk::Nothing {
+            self.batch.at_risk = AtRisk::Since(running.permit.command().id.sequence);
+        }
+        // PostgreSQL answers COMMIT with ROLLBACK when the transaction had failed.
+        let is_undone = running.plan.effect == Effect::Commit && &*complete.tag == "ROLLBACK";
+        let end = if is_undone {
+            let sqlstate = Some(IN_FAILED_TRANSACTION.to_owned());
+            End { sqlstate, ..End::of(FinishedResult::Failed) }
+        } else {
+            End { affected, ..End::of(FinishedResult::Completed) }
+        };
+        let effect = if is_undone { &Effect::Rollback } else { &running.plan.effect }.clone();
+        let bytes = match &running.plan.tag {
+            Some(tag) => wire::command_complete(tag)?,
+            None => complete.raw.bytes().clone(),
+        };
+        self.finish(running, end, bytes).await?;
+        self.follow(&effect);
+        Ok(())
+    }
+
+    /// Does to the session what a completed command does.
+    fn follow(&mut self, effect: &Effect) {
+        match effect {
+            Effect::None => return,
+            Effect::Begin => self.batch.at_risk = AtRisk::Block,
+            Effect::Commit | Effect::Rollback => self.batch.at_risk = AtRisk::Nothing,
+            Effect::Savepoint(_) | Effect::Release(_) | Effect::RollbackTo(_) => {}
+            // Outside of a block, it is undone with the batch.
+            Effect::Set { .. } => match self.batch.at_risk {
+                AtRisk::Nothing | AtRisk::Since(_) => self.settings.begin_implicit(),
+                AtRisk::Block => {}
+            },
+        }
+        self.settings.apply(effect);
+    }
+
+    /// The command ended by itself after rows were already kept back: the client has to read why,
+    /// and the target does not know that anything failed. Only the end of the session is the same
+    /// on both sides.
+    async fn late_end(&mut self, running: Box<Running>, affected: u64) -> Result<(), Ending> {
+        let message = self.cut.as_ref().map_or("the command was cut", |cut| cut.message);
+        let end = End { affected, ..End::of(FinishedResult::Cut) };
+        self.finish(running, end, Bytes::new()).await?;
+        Err(Ending::Authority(message))
+    }
+
+    /// The target refused a command, or obeyed a cancel.
+    pub(crate) async fn fail(
+        &mut self,
+        running: Box<Running>,
+        report: &Report,
+    ) -> Result<(), Ending> {
+        let sqlstate = report.sqlstate().map(str::to_owned);
+        let origin = Origin::of(&running.plan);
+        let (result, error) = match self.cut.take() {
+            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message)),
+            None => (FinishedResult::Failed, errors::rebuild(report, origin)),
+        };
+        self.finish(running, End { sqlstate, ..End::of(result) }, error.error()).await
+    }
+
+    /// Records how a command ended; the client reads `bytes` once that is durable.
+    pub(crate) async fn finish(
+        &mut self,
+        running: Box<Running>,
+        end: End,
+        bytes: Bytes,
+    ) -> Result<(), Ending> {
+        self.commands_running = self.commands_running.saturating_sub(1);
+        self.running_since = (self.commands_running > 0).then(Instant::now);
+        let allowed = running.permit.allowed();
+        if allowed.rows_max().is_none() && running.rows > 0 {
+            // With a limit they were counted as they passed.
+            self.gate.usage.add_rows(allowed.grants(), running.rows);
+        }
+        let outcome = running.outcome(end);
+        let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
+        self.holds.push(Hold::Outcome(pending, bytes));
+        Ok(())
+    }
+
+    /// Commands that the target will not begin.
+    pub(crate) async fn skip(&mut self, skipped: VecDeque<Box<Running>>) -> Result<(), Ending> {
+        for running in skipped {
+            self.finish(running, End::of(FinishedResult::Skipped), Bytes::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Commands whose end is not known: they may have taken effect.
+    pub(crate) async fn give_up(&mut self, left: VecDeque<Box<Running>>) -> Result<(), Ending> {
+        for running in left {
+            self.finish(running, End::of(FinishedResult::Unknown), Bytes::new()).await?;
+        }
+        Ok(())
+    }
+}
