@@ -11,6 +11,7 @@ cd "$ROOT"
 # The Rust that this code needs, and the one that is installed where there is none or an older one.
 RUST_NEEDED=1.95
 RUST_INSTALLED=1.95.0
+NODE_NEEDED=20
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 
@@ -128,6 +129,19 @@ need_python() {
   if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     install_packages "Python 3 with venv" python3 python3-venv
   fi
+}
+
+# The driver tests install their packages below the build directory.
+need_node() {
+  if ! have node || ! have npm; then install_packages "Node with npm" nodejs npm; fi
+  is_at_least "$(node --version | tr -d v)" "$NODE_NEEDED" ||
+    fail "Node $NODE_NEEDED or newer is needed for the driver tests, found $(node --version)."
+}
+
+# A JDK, because the driver tests run a source file, and the JDBC driver of the distribution.
+need_java() {
+  java --list-modules 2>/dev/null | grep -q '^jdk.compiler' || install_packages "A JDK" default-jdk-headless
+  [ -e /usr/share/java/postgresql.jar ] || install_packages "PostgreSQL's JDBC driver" libpostgresql-jdbc-java
 }
 
 # Checks licences, sources and duplicates. Built without optimisation: it runs for a second.

@@ -40,8 +40,10 @@ pub mod certificate;
 pub mod corpus;
 pub mod fixture;
 pub mod gateway;
+pub mod java;
 pub mod ledger;
 pub mod middleman;
+pub mod node;
 pub mod postgres;
 pub mod programs;
 pub mod python;
@@ -56,6 +58,13 @@ pub use gateway::{Gateway, Settings, Target};
 pub use postgres::{Cluster, Database};
 pub use wire::{Login, Wire};
 pub use wire_answer::{Answer, Message, SqlError};
+
+/// Prints a text even where the test harness keeps the output of a test that passed.
+pub fn say_always(text: &str) {
+    use std::io::Write as _;
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{text}").expect("stdout is gone");
+}
 
 /// Prints a line; see [`say!`].
 pub fn say_line(line: &str) {

@@ -47,6 +47,17 @@ pub fn postgres(program: &str) -> PathBuf {
     DIRECTORY.get_or_init(postgres_directory).join(program)
 }
 
+/// Runs a program that is part of preparing the tests.
+///
+/// # Panics
+///
+/// If it does not start or fails; `hint` says what it needs.
+pub fn succeed(command: &mut Command, hint: &str) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; {hint}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed; {hint}: {stderr}");
+}
+
 /// Cargo takes its own lock, and does nothing when nothing changed. Of the whole workspace, so that
 /// the dependencies are those that the tests are built with already.
 fn build() -> PathBuf {

@@ -1,61 +1,76 @@
-//! A Python with unmodified PostgreSQL drivers, installed once below the build directory.
+//! Python programs of others, unmodified, installed once below the build directory.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::programs;
 
-/// What is installed, pinned: a driver's new release must not turn the tests red.
-const PACKAGES: [&str; 3] = ["psycopg[binary]==3.3.9", "asyncpg==0.32.0", "sqlalchemy==2.1.9"];
-
-/// Runs a script of `tests/e2e/drivers`.
-pub fn run(script: &str, arguments: &[&str]) -> Output {
-    let script = programs::workspace().join("tests/e2e/drivers").join(script);
-    Command::new(interpreter())
-        .arg("-B")
-        .arg(script)
-        .args(arguments)
-        .output()
-        .expect("python does not start")
+/// A virtual environment. What is in it is pinned: a new release must not turn the tests red.
+#[derive(Debug)]
+pub struct Environment {
+    name: &'static str,
+    requirements: &'static str,
+    ready: OnceLock<PathBuf>,
 }
 
-/// The interpreter that knows the drivers.
-///
-/// # Panics
-///
-/// If Python or the drivers cannot be installed, saying what is missing.
-fn interpreter() -> &'static Path {
-    static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
-    INTERPRETER.get_or_init(|| {
-        let directory = programs::target_directory().join("e2e-python");
+/// The database drivers.
+pub static DRIVERS: Environment =
+    Environment::new("drivers", include_str!("../drivers/python/requirements.txt"));
+
+/// MCP servers that others wrote.
+pub static MCP_SERVERS: Environment =
+    Environment::new("mcp", include_str!("../drivers/python/mcp-requirements.txt"));
+
+impl Environment {
+    const fn new(name: &'static str, requirements: &'static str) -> Self {
+        Self { name, requirements, ready: OnceLock::new() }
+    }
+
+    /// The command that runs a script of `tests/e2e/drivers/python`.
+    pub fn script(&self, script: &str) -> Command {
+        let scripts = programs::workspace().join("tests/e2e/drivers/python");
+        let mut command = Command::new(self.program("python"));
+        command.arg("-B").arg(scripts.join(script));
+        command
+    }
+
+    /// A program of the environment, which is installed first if need be.
+    ///
+    /// # Panics
+    ///
+    /// If Python or the packages cannot be installed, saying what is missing.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.ready.get_or_init(|| self.install()).join("bin").join(name)
+    }
+
+    fn install(&self) -> PathBuf {
+        let directory = programs::target_directory().join("e2e-python").join(self.name);
         fs::create_dir_all(&directory).unwrap();
         let lock = File::create(directory.join("lock")).unwrap();
         lock.lock().expect("another test program installs, but its lock cannot be awaited");
-        let python = directory.join("venv/bin/python");
+        let venv = directory.join("venv");
         let installed = directory.join("installed");
-        let wanted = PACKAGES.join("\n");
-        if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) || !python.exists() {
-            install(&directory.join("venv"));
-            fs::write(installed, wanted).unwrap();
+        let is_there = fs::read_to_string(&installed).is_ok_and(|text| text == self.requirements);
+        if !is_there || !venv.join("bin/python").exists() {
+            install(&venv, self.requirements);
+            fs::write(installed, self.requirements).unwrap();
         }
-        python
-    })
+        venv
+    }
 }
 
-fn install(venv: &Path) {
+fn install(venv: &Path, requirements: &str) {
     let hint = "the driver tests need Python 3 with venv (`apt-get install python3-venv`) \
                 and a package index that pip can reach";
-    let python = venv.join("bin/python");
+    let packages = requirements.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(venv);
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.args(packages);
     for command in [&mut make, &mut pip] {
-        let output =
-            command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; {hint}"));
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?} failed; {hint}: {stderr}");
+        programs::succeed(command, hint);
     }
 }
