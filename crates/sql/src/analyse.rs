@@ -12,7 +12,7 @@ use crate::scope::{Origin, Value};
 use crate::select::Columns;
 use crate::unsupported::unsupported;
 use crate::variable::Variable;
-use crate::walk::{Walk, World};
+use crate::walk::{Shape, Walk, World};
 use crate::{Effect, Output, Plan, Refusal, Request, digest, limits, transaction, tree, variable};
 
 /// OID of the type that SHOW returns.
@@ -44,7 +44,8 @@ pub(crate) fn statement(
         NodeEnum::SelectStmt(_)
         | NodeEnum::InsertStmt(_)
         | NodeEnum::UpdateStmt(_)
-        | NodeEnum::DeleteStmt(_) => judged(&world, request.text, statement),
+        | NodeEnum::DeleteStmt(_)
+        | NodeEnum::MergeStmt(_) => judged(&world, request.text, statement),
         NodeEnum::TransactionStmt(statement) => {
             let (checked, effect) = transaction::transaction(statement, request.settings)?;
             let forward = write_out(NodeEnum::TransactionStmt(checked))?;
@@ -90,24 +91,23 @@ pub(crate) fn only(statement: RawStmt) -> Result<NodeEnum, Refusal> {
 
 /// SELECT, INSERT, UPDATE, DELETE.
 fn judged(world: &World<'_>, text: &str, statement: NodeEnum) -> Result<Plan, Refusal> {
-    let (first, covered) = walk_once(world, &[], statement)?;
-    if !covered.contains(&true) {
-        return first;
-    }
-    // Grants cover tables below one that is named: walk again with these included.
+    let (first, shapes) = walk_once(world, &[], statement)?;
+    let (Ok(_), Some(shapes)) = (&first, shapes) else { return first };
+    // Grants cover tables below one that is named, or columns must be named: walk again.
     let again = parse_one(text)?.ok_or_else(Refusal::mismatch)?;
-    walk_once(world, &covered, again)?.0
+    walk_once(world, &shapes, again)?.0
 }
 
-/// The plan, and for each mention of a relation whether grants cover the tables below it.
-type Walked = (Result<Plan, Refusal>, Vec<bool>);
+/// The plan, and what another walk has to know, if it would find something else.
+type Walked = (Result<Plan, Refusal>, Option<Vec<Shape>>);
 
-fn walk_once(world: &World<'_>, descends: &[bool], statement: NodeEnum) -> Result<Walked, Refusal> {
-    let mut walk = Walk::new(world, descends);
+fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result<Walked, Refusal> {
+    let mut walk = Walk::new(world, shapes);
     let checked = walk.nested(|walk| walk.statement(statement));
-    let covered = walk.covered_descendants();
+    let shapes = walk.shapes();
     match checked {
         Ok((node, columns, kind)) => {
+            let kind = if walk.writes { StatementKind::Write } else { kind };
             let facts = walk.facts(kind);
             let outputs = outputs(&walk, &facts.masked, columns);
             let forward = write_out(node)?;
@@ -118,7 +118,7 @@ fn walk_once(world: &World<'_>, descends: &[bool], statement: NodeEnum) -> Resul
                 facts: Arc::new(facts),
                 ..without_rows(kind, &forward)
             };
-            Ok((Ok(plan), covered))
+            Ok((Ok(plan), shapes))
         }
         // What the client may not know of it cannot be told from what is not there.
         Err(refusal) => match walk.ungranted() {
@@ -130,7 +130,7 @@ fn walk_once(world: &World<'_>, descends: &[bool], statement: NodeEnum) -> Resul
 
 impl Walk<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
-    fn statement(
+    pub(crate) fn statement(
         &mut self,
         statement: NodeEnum,
     ) -> Result<(NodeEnum, Columns, StatementKind), Refusal> {
@@ -153,6 +153,10 @@ impl Walk<'_> {
             NodeEnum::DeleteStmt(delete) => {
                 let (delete, columns) = self.delete(*delete)?;
                 Ok((NodeEnum::DeleteStmt(Box::new(delete)), columns, StatementKind::Write))
+            }
+            NodeEnum::MergeStmt(merge) => {
+                let (merge, columns) = self.merge(*merge)?;
+                Ok((NodeEnum::MergeStmt(Box::new(merge)), columns, StatementKind::Write))
             }
             other => Err(unsupported(&other)),
         }

@@ -11,6 +11,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
 use crate::names;
+use crate::scope::Level;
 use crate::tree::{self, NOWHERE};
 use crate::walk::Walk;
 
@@ -28,7 +29,13 @@ impl Walk<'_> {
         if infer.is_none() {
             self.read_keys(use_index)?;
         }
-        let infer = infer.map(|infer| self.infer(*infer).map(Box::new)).transpose()?;
+        let infer = match infer {
+            Some(infer) => {
+                let infer = self.with_bare_target(use_index, |walk| walk.infer(*infer))?;
+                Some(Box::new(infer))
+            }
+            None => None,
+        };
         match OnConflictAction::try_from(action) {
             Ok(OnConflictAction::OnconflictNothing) => {}
             Ok(OnConflictAction::OnconflictUpdate) => {
@@ -74,6 +81,24 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Walks with the target's columns in reach by their bare names only, as PostgreSQL reads keys.
+    fn with_bare_target<T>(
+        &mut self,
+        use_index: usize,
+        work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut item = self.relation_item(use_index, None)?;
+        item.by_name = false;
+        for column in &mut item.columns {
+            column.homes = vec![vec![column.name.clone()]];
+        }
+        let level = Level { items: vec![item], work: self.work.clone(), ..Level::default() };
+        let outside = std::mem::replace(&mut self.levels, vec![level]);
+        let result = work(self);
+        self.levels = outside;
+        result
+    }
+
     fn infer(&mut self, infer: InferClause) -> Result<InferClause, Refusal> {
         let InferClause { index_elems, where_clause, conname, location: _ } = infer;
         if !conname.is_empty() {
@@ -102,7 +127,7 @@ impl Walk<'_> {
             ordering,
             nulls_ordering,
         } = *element;
-        let is_plain = expr.is_none()
+        let is_plain = (expr.is_some() == name.is_empty())
             && indexcolname.is_empty()
             && collation.is_empty()
             && opclass.is_empty()
@@ -112,8 +137,11 @@ impl Walk<'_> {
         if !is_plain {
             return Err(Refusal::later("not_supported_conflict_key", "this key of ON CONFLICT"));
         }
-        self.computed_column(&[&name])?;
-        let element = IndexElem { name, ordering, nulls_ordering, ..IndexElem::default() };
+        if !name.is_empty() {
+            self.computed_column(&[&name])?;
+        }
+        let expr = self.expr_option(expr)?;
+        let element = IndexElem { name, expr, ordering, nulls_ordering, ..IndexElem::default() };
         Ok(tree::node(NodeEnum::IndexElem(Box::new(element))))
     }
 }

@@ -2,8 +2,8 @@
 
 use pg_query::protobuf::{
     AArrayExpr, AConst, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, List, MinMaxExpr, NamedArgExpr, NullTest,
-    ParamRef, RowExpr, TypeCast, a_const,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, List, MergeSupportFunc, MinMaxExpr,
+    NamedArgExpr, NullTest, ParamRef, RowExpr, TypeCast, a_const,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -12,8 +12,8 @@ use crate::unsupported::unsupported;
 use crate::walk::Walk;
 use crate::{Refusal, types};
 
-/// Collations that every target has.
-const COLLATIONS: [&str; 6] = ["C", "POSIX", "default", "ucs_basic", "unicode", "pg_c_utf8"];
+/// Longest name (`NAMEDATALEN`).
+const NAME_BYTES_MAX: usize = 63;
 
 impl Walk<'_> {
     /// Checks an expression and writes it with every name qualified.
@@ -45,6 +45,7 @@ impl Walk<'_> {
             NodeEnum::CollateClause(collate) => self.collate(*collate),
             NodeEnum::GroupingFunc(grouping) => self.grouping(*grouping),
             NodeEnum::NamedArgExpr(argument) => self.named_argument(*argument),
+            NodeEnum::MergeSupportFunc(action) => Ok(merge_action(*action)),
             other => Err(unsupported(&other)),
         }
     }
@@ -62,6 +63,9 @@ impl Walk<'_> {
 
     fn column_ref(&mut self, column: &ColumnRef) -> Result<Node, Refusal> {
         let ColumnRef { fields, location: _ } = column;
+        if let Some(row) = self.whole_row(fields)? {
+            return Ok(row);
+        }
         let parts = self.column_parts(fields)?;
         Ok(self.computed_column(&parts)?.written)
     }
@@ -181,17 +185,42 @@ impl Walk<'_> {
         if !colnames.is_empty() {
             return Err(Refusal::syntax("a row constructor cannot name its columns"));
         }
-        let args = self.expr_all(args)?;
+        let args = self.row_items(args)?;
         let checked = RowExpr { args, row_format, location: NOWHERE, ..RowExpr::default() };
         Ok(tree::node(NodeEnum::RowExpr(Box::new(checked))))
     }
 
-    /// Subscripts of an array only: `(x).f` could read any column of a row.
+    /// The items of a row or of VALUES, where `c.*` is the columns and `c` is one value.
+    pub(crate) fn row_items(&mut self, items: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+        let mut checked = Vec::with_capacity(items.len());
+        for item in items {
+            match self.row_star(&item)? {
+                Some(mut columns) => checked.append(&mut columns),
+                None => {
+                    let item = self.expr(item)?;
+                    checked.push(if is_row(&item) { tree::computed(item) } else { item });
+                }
+            }
+        }
+        Ok(checked)
+    }
+
+    /// Subscripts of an array, and `(c).x` of an entry of FROM: of anything else, `(x).f` could
+    /// read any column of a row.
     fn subscript(&mut self, part: AIndirection) -> Result<Node, Refusal> {
-        let AIndirection { arg, indirection } = part;
+        let flat = self.flattened(tree::node(NodeEnum::AIndirection(Box::new(part))))?;
+        let AIndirection { arg, indirection } = match flat.node {
+            Some(NodeEnum::AIndirection(part)) => *part,
+            inner => return self.expr(Node { node: inner }),
+        };
         let arg = self.expr_option(arg)?;
-        let mut checked = Vec::with_capacity(indirection.len());
-        for step in indirection {
+        let checked = AIndirection { arg, indirection: self.subscripts(indirection)? };
+        Ok(tree::node(NodeEnum::AIndirection(Box::new(checked))))
+    }
+
+    pub(crate) fn subscripts(&mut self, steps: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+        let mut checked = Vec::with_capacity(steps.len());
+        for step in steps {
             let Some(NodeEnum::AIndices(indices)) = step.node else {
                 return Err(Refusal::whole_row("(…).field").with_hint("Name the column itself."));
             };
@@ -201,14 +230,14 @@ impl Walk<'_> {
             let indices = AIndices { is_slice, lidx, uidx };
             checked.push(tree::node(NodeEnum::AIndices(Box::new(indices))));
         }
-        let checked = AIndirection { arg, indirection: checked };
-        Ok(tree::node(NodeEnum::AIndirection(Box::new(checked))))
+        Ok(checked)
     }
 
     fn collate(&mut self, collate: CollateClause) -> Result<Node, Refusal> {
         let CollateClause { arg, collname, location: _ } = collate;
         let name = match tree::as_texts(&collname).as_deref() {
-            Some([name] | [tree::SYSTEM_SCHEMA, name]) if COLLATIONS.contains(name) => {
+            // Which collations PostgreSQL's own schema has is a matter of the target's system.
+            Some([name] | [tree::SYSTEM_SCHEMA, name]) if name.len() <= NAME_BYTES_MAX => {
                 tree::system_name(name)
             }
             Some(_) | None => {
@@ -239,6 +268,21 @@ impl Walk<'_> {
         let List { items } = items;
         Ok(tree::list(self.expr_all(items)?))
     }
+}
+
+/// True for `c.*`, as a whole row is written.
+pub(crate) fn is_row(node: &Node) -> bool {
+    match &node.node {
+        Some(NodeEnum::ColumnRef(column)) => column.fields.last().is_some_and(tree::is_star),
+        Some(_) | None => false,
+    }
+}
+
+/// `merge_action()`, which PostgreSQL knows in RETURNING of MERGE only.
+fn merge_action(action: MergeSupportFunc) -> Node {
+    let MergeSupportFunc { xpr: _, msftype, msfcollid: _, location: _ } = action;
+    let action = MergeSupportFunc { msftype, location: NOWHERE, ..MergeSupportFunc::default() };
+    tree::node(NodeEnum::MergeSupportFunc(Box::new(action)))
 }
 
 fn constant(value: AConst) -> Result<Node, Refusal> {

@@ -46,6 +46,7 @@ fn figure(value: &Node) -> Option<(String, Strength)> {
         },
         NodeEnum::CollateClause(collate) => figure(collate.arg.as_deref()?),
         NodeEnum::GroupingFunc(_) => strong("grouping"),
+        NodeEnum::MergeSupportFunc(_) => strong("merge_action"),
         NodeEnum::SubLink(link) => match SubLinkType::try_from(link.sub_link_type).ok()? {
             SubLinkType::ExistsSublink => strong("exists"),
             SubLinkType::ArraySublink => strong("array"),

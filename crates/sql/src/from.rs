@@ -1,22 +1,18 @@
-//! FROM: relations, subqueries, functions. Joins are in `join`.
+//! FROM: relations and subqueries. Joins are in `join`, functions in `from_function`.
 
 use model::Action;
-use pg_query::protobuf::{
-    Alias, ColumnDef, FuncCall, List, RangeFunction, RangeSubselect, RangeVar,
-};
+use pg_query::protobuf::{Alias, RangeSubselect, RangeVar};
 use pg_query::{Node, NodeEnum};
 
 use crate::catalog::RelationKind;
 use crate::names::{self, Named};
-use crate::operation::function_name;
+use crate::rows::Row;
 use crate::scope::{Beside, Content, Item, Origin, ScopeColumn, Value};
 use crate::select::{self, Columns};
-use crate::tree::{self, NOWHERE};
+use crate::tree;
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Refusal, functions, limits, types};
-
-const UNNEST: &str = "unnest";
+use crate::{Refusal, limits};
 
 /// An entry of FROM, checked.
 pub(crate) struct Source {
@@ -61,10 +57,19 @@ impl Walk<'_> {
         match self.find_source(&name)? {
             Named::Relation(relation) => {
                 let reach = names::reach(&name);
+                let alias = names::checked_alias(name.alias.clone())?;
+                if let Some(columns) = self.spelled_next() {
+                    return self.spelled_source(&name, relation, alias, &columns);
+                }
                 let use_index = self.use_relation(relation, Action::Select, reach);
-                let alias = names::checked_alias(name.alias)?;
-                names::refuse_column_names(self.world, alias.as_ref())?;
-                let item = self.relation_item(use_index, alias.as_ref())?;
+                let mut item = self.relation_item(use_index, alias.as_ref())?;
+                item.row = Row::Relation(use_index);
+                item.locks = vec![use_index];
+                let has_names = alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty());
+                if let Some(used) = self.uses.get_mut(use_index) {
+                    // The target would give the names out by place, to a new column too.
+                    used.spells |= has_names && self.world.forwards;
+                }
                 let node = tree::node(NodeEnum::RangeVar(self.forwarded(use_index, alias)?));
                 Ok(Source { node, items: vec![item] })
             }
@@ -118,6 +123,7 @@ impl Walk<'_> {
         }
         let name = alias.map_or(&relation.name.name, |alias| &alias.aliasname);
         let mut item = self.item_of(Some(name.clone()), columns, alias)?;
+        item.row = Row::Unknown;
         for (column, known) in item.columns.iter_mut().zip(&relation.columns) {
             column.starred = starred(&known.name);
         }
@@ -158,122 +164,28 @@ impl Walk<'_> {
             columns: scoped,
             by_column: true,
             beside: Beside::Done,
+            row: Row::Named,
+            locks: Vec::new(),
         })
     }
 
     fn query_source(&mut self, source: RangeSubselect) -> Result<Source, Refusal> {
         let RangeSubselect { lateral, subquery, alias } = source;
         self.set_lateral(lateral);
-        let (query, columns) = self.query_node(subquery)?;
+        let query = match subquery.and_then(|node| node.node) {
+            Some(NodeEnum::SelectStmt(query)) => *query,
+            Some(other) => return Err(unsupported(&other)),
+            None => return Err(Refusal::syntax("a query is missing")),
+        };
+        let ((query, columns), level) = self.nested_level(|walk| walk.query_here(query, None))?;
         self.set_lateral(false);
         let alias = names::checked_alias(alias)?;
         let name = alias.as_ref().map(|alias| alias.aliasname.clone());
-        let item = self.item_of(name, columns, alias.as_ref())?;
+        let mut item = self.item_of(name, columns, alias.as_ref())?;
+        item.locks = level.items.iter().flat_map(|item| item.locks.iter().copied()).collect();
         let subquery = Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query)))));
         let node = RangeSubselect { lateral, subquery, alias };
         let node = tree::node(NodeEnum::RangeSubselect(Box::new(node)));
         Ok(Source { node, items: vec![item] })
     }
-
-    fn function_source(&mut self, source: RangeFunction) -> Result<Source, Refusal> {
-        let RangeFunction { lateral, ordinality, is_rowsfrom, functions, alias, coldeflist } =
-            source;
-        let single = match <[Node; 1]>::try_from(functions) {
-            Ok([function]) if !is_rowsfrom => function,
-            Ok(_) | Err(_) => return Err(Refusal::later("not_supported_rows_from", "ROWS FROM")),
-        };
-        let Some(NodeEnum::List(List { items })) = single.node else {
-            return Err(Refusal::syntax("not a function in FROM"));
-        };
-        let mut items = items.into_iter();
-        let call = match items.next().and_then(|node| node.node) {
-            Some(NodeEnum::FuncCall(call)) => *call,
-            Some(other) => return Err(unsupported(&other)),
-            None => return Err(Refusal::syntax("not a function in FROM")),
-        };
-        if items.next().is_some_and(|definitions| definitions.node.is_some()) {
-            return Err(Refusal::later("not_supported_rows_from", "ROWS FROM"));
-        }
-        let alias = names::checked_alias(alias)?;
-        self.reserve_outputs(0, coldeflist.len().max(call.args.len()))?;
-        let (coldeflist, defined) = self.column_definitions(coldeflist)?;
-        let mut columns =
-            if defined.is_empty() { result_columns(&call, alias.as_ref())? } else { defined };
-        if ordinality {
-            columns.push(("ordinality".to_owned(), Value::computed()));
-        }
-        let name = match &alias {
-            Some(alias) => alias.aliasname.clone(),
-            None => function_name(&call.funcname)?,
-        };
-        self.set_lateral(true);
-        let call = self.call_in_from(call)?;
-        self.set_lateral(false);
-        let item = self.item_of(Some(name), columns, alias.as_ref())?;
-        let functions = vec![tree::list(vec![call, Node { node: None }])];
-        let node = RangeFunction { lateral, ordinality, is_rowsfrom, functions, alias, coldeflist };
-        Ok(Source { node: tree::node(NodeEnum::RangeFunction(node)), items: vec![item] })
-    }
-
-    fn call_in_from(&mut self, call: FuncCall) -> Result<Node, Refusal> {
-        let name = function_name(&call.funcname)?;
-        if functions::is_session_name(&name) {
-            return Err(Refusal::function(&name));
-        }
-        // `unnest` of several arrays is syntax, which PostgreSQL knows only without a schema.
-        let is_zip = name == UNNEST && call.args.len() > 1;
-        let mut node = self.call(call)?;
-        if is_zip && let Some(NodeEnum::FuncCall(call)) = &mut node.node {
-            call.funcname = tree::names([UNNEST]);
-        }
-        Ok(node)
-    }
-
-    /// `AS t(a int, b text)` behind a function that returns records.
-    fn column_definitions(
-        &mut self,
-        definitions: Vec<Node>,
-    ) -> Result<(Vec<Node>, Columns), Refusal> {
-        let mut checked = Vec::with_capacity(definitions.len());
-        let mut columns = Columns::with_capacity(definitions.len());
-        for definition in definitions {
-            let Some(NodeEnum::ColumnDef(definition)) = definition.node else {
-                return Err(Refusal::syntax("not a column definition"));
-            };
-            let type_name = definition.type_name.ok_or_else(|| Refusal::syntax("no type"))?;
-            if definition.coll_clause.is_some() || !definition.constraints.is_empty() {
-                return Err(Refusal::later("not_supported_collation", "this column definition"));
-            }
-            columns.push((definition.colname.clone(), Value::computed()));
-            let type_name = types::type_name(self.world, type_name)?;
-            if let Some(oid) = types::oid(self.world.catalog, &type_name) {
-                self.note_type(oid);
-            }
-            let definition = ColumnDef {
-                colname: definition.colname,
-                type_name: Some(type_name),
-                is_local: true,
-                location: NOWHERE,
-                ..ColumnDef::default()
-            };
-            checked.push(tree::node(NodeEnum::ColumnDef(Box::new(definition))));
-        }
-        Ok((checked, columns))
-    }
-}
-
-/// The columns of a function's result: those that its definition names, or one that is called as
-/// its alias, or else as the function.
-fn result_columns(call: &FuncCall, alias: Option<&Alias>) -> Result<Columns, Refusal> {
-    let name = function_name(&call.funcname)?;
-    let named = functions::allowed(&name).ok_or_else(|| Refusal::function(&name))?;
-    let computed = |column: &str| (column.to_owned(), Value::computed());
-    if !named.is_empty() {
-        return Ok(named.iter().copied().map(computed).collect());
-    }
-    if name == UNNEST && call.args.len() > 1 {
-        return Ok(call.args.iter().map(|_| computed(UNNEST)).collect());
-    }
-    let column = alias.map_or(name.as_str(), |alias| alias.aliasname.as_str());
-    Ok(vec![computed(column)])
 }

@@ -8,6 +8,7 @@ use pg_query::{Node, NodeEnum};
 use crate::Refusal;
 use crate::from::Source;
 use crate::names;
+use crate::rows::Row;
 use crate::scope::{Beside, Content, Item, Origin, ScopeColumn, Value};
 use crate::select;
 use crate::tree;
@@ -205,6 +206,8 @@ fn item_with(columns: Vec<ScopeColumn>) -> Item {
         by_name: false,
         by_column: true,
         beside: Beside::Done,
+        row: Row::Unknown,
+        locks: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use mask::ColumnType;
 use model::MaskedColumn;
 use pg_query::Node;
 
+use crate::rows::Row;
 use crate::{Refusal, limits, tree};
 
 /// Columns that every table has and that show more than rows (PostgreSQL manual, 5.6).
@@ -92,6 +93,10 @@ pub(crate) struct Item {
     /// Whether a bare column name reaches it.
     pub(crate) by_column: bool,
     pub(crate) beside: Beside,
+    /// What a whole row of it is.
+    pub(crate) row: Row,
+    /// The uses of relations whose rows FOR UPDATE of it locks.
+    pub(crate) locks: Vec<usize>,
 }
 
 /// How an item can be reached from what stands beside it in FROM.
@@ -180,6 +185,11 @@ pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal
         None if names_a_row(levels, parts) => Err(Refusal::whole_row(&shown)),
         None => Err(Refusal::unknown_column(&shown)),
     }
+}
+
+/// True if a bare name means a column.
+pub(crate) fn means_column(levels: &[Level], name: &str) -> Result<bool, Refusal> {
+    Ok(SYSTEM_COLUMNS.contains(&name) || find_bare(levels, name)?.is_some())
 }
 
 /// As [`resolve`], but only in the innermost level, and finding nothing is no error.
@@ -320,6 +330,8 @@ mod tests {
             by_name: true,
             by_column: true,
             beside: Beside::Done,
+            row: Row::Named,
+            locks: Vec::new(),
         }
     }
 

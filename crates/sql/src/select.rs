@@ -52,7 +52,7 @@ impl Walk<'_> {
     /// Checks a query at the present level. If it is the body of a recursive common table, that
     /// table becomes known behind the left side of its UNION.
     #[expect(clippy::too_many_lines, reason = "each field of a query is named once, in one place")]
-    fn query_here(
+    pub(crate) fn query_here(
         &mut self,
         query: SelectStmt,
         recursive: Option<&CommonTableExpr>,
@@ -72,7 +72,7 @@ impl Walk<'_> {
             limit_offset,
             limit_count,
             limit_option,
-            locking_clause,
+            mut locking_clause,
             with_clause,
             op,
             all,
@@ -82,7 +82,6 @@ impl Walk<'_> {
         if into_clause.is_some() {
             return Err(Refusal::never("definition_not_allowed", "SELECT INTO is not allowed"));
         }
-        refuse_locks(locking_clause)?;
         let limit_option = known_limit(limit_option)?;
         if let (Some(table), Some(with)) = (recursive, &with_clause) {
             refuse_shadowing(&table.ctename, &with.ctes)?;
@@ -113,6 +112,7 @@ impl Walk<'_> {
                 checked.window_clause = self.windows(window_clause)?;
                 checked.distinct_clause = self.distinct(distinct_clause, &columns)?;
                 checked.sort_clause = self.sort(sort_clause, &columns)?;
+                checked.locking_clause = self.row_locks(std::mem::take(&mut locking_clause))?;
                 columns
             }
             Ok(
@@ -132,6 +132,9 @@ impl Walk<'_> {
                 return Err(Refusal::syntax("unknown set operation"));
             }
         };
+        if !locking_clause.is_empty() {
+            return Err(Refusal::syntax("FOR UPDATE and FOR SHARE need a simple SELECT"));
+        }
         checked.limit_offset = self.expr_option(limit_offset)?;
         checked.limit_count = self.expr_option(limit_count)?;
         Ok((checked, columns))
@@ -157,7 +160,7 @@ impl Walk<'_> {
                 self.reserve_outputs(0, items.items.len())?;
             }
             width = items.items.len();
-            rows.push(self.expr_list(items)?);
+            rows.push(tree::list(self.row_items(items.items)?));
         }
         let columns = (1..=width).map(|place| (format!("column{place}"), Value::computed()));
         Ok((rows, columns.collect()))
@@ -192,13 +195,18 @@ impl Walk<'_> {
         mut table: CommonTableExpr,
         recursive: bool,
     ) -> Result<CommonTableExpr, Refusal> {
-        let body = match table.ctequery.take().and_then(|node| node.node) {
-            Some(NodeEnum::SelectStmt(query)) => *query,
-            Some(other) => return Err(unsupported(&other)),
+        let (query, columns) = match table.ctequery.take().and_then(|node| node.node) {
+            Some(NodeEnum::SelectStmt(body)) => {
+                let (query, columns) =
+                    self.nested(|walk| walk.query_here(*body, recursive.then_some(&table)))?;
+                (NodeEnum::SelectStmt(Box::new(query)), columns)
+            }
+            Some(writing) => {
+                let (written, columns, _) = self.nested(|walk| walk.statement(writing))?;
+                (written, columns)
+            }
             None => return Err(Refusal::syntax("WITH without a query")),
         };
-        let (query, columns) =
-            self.nested(|walk| walk.query_here(body, recursive.then_some(&table)))?;
         self.define(common_table(&table, &columns)?);
         let CommonTableExpr {
             ctename,
@@ -228,7 +236,7 @@ impl Walk<'_> {
             ctename,
             aliascolnames,
             ctematerialized,
-            ctequery: Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query))))),
+            ctequery: Some(Box::new(tree::node(query))),
             location: NOWHERE,
             ..CommonTableExpr::default()
         })
@@ -272,13 +280,6 @@ fn refuse_shadowing(name: &str, tables: &[Node]) -> Result<(), Refusal> {
         .with_hint("Give the inner query another name."));
     }
     Ok(())
-}
-
-fn refuse_locks(clauses: Vec<Node>) -> Result<(), Refusal> {
-    match clauses.into_iter().find_map(|node| node.node) {
-        Some(lock) => Err(unsupported(&lock)),
-        None => Ok(()),
-    }
 }
 
 fn known_limit(option: i32) -> Result<i32, Refusal> {

@@ -41,6 +41,7 @@ impl Walk<'_> {
         if !indirection.is_empty() {
             return Err(Refusal::syntax("a target cannot have a part"));
         }
+        let value = self.flattened(*value)?;
         if let Some(NodeEnum::ColumnRef(ColumnRef { fields, location: _ })) = &value.node {
             return match fields.split_last() {
                 Some((last, item)) if tree::is_star(last) => self.star(item, before),
@@ -52,7 +53,7 @@ impl Walk<'_> {
         }
         self.reserve_outputs(before, 1)?;
         let name = if name.is_empty() { figure::column_name(&value) } else { name };
-        let mut node = self.expr(*value)?;
+        let mut node = self.expr(value)?;
         if is_cast_of_column(&node) {
             node = tree::computed(node);
         }
@@ -60,6 +61,12 @@ impl Walk<'_> {
     }
 
     fn bare(&mut self, name: String, fields: &[Node]) -> Result<Target, Refusal> {
+        if let Some(row) = self.whole_row(fields)? {
+            let shown = fields.first().and_then(tree::as_text).unwrap_or_default().to_owned();
+            let name = if name.is_empty() { shown } else { name };
+            // Without the call it would be written out as columns.
+            return Ok(Target { name, node: tree::computed(row), value: Value::computed() });
+        }
         let parts = self.column_parts(fields)?;
         let shown = parts.last().copied().unwrap_or_default().to_owned();
         let (node, value) = self.selected_column(&parts)?;

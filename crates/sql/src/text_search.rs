@@ -3,7 +3,7 @@
 //! Only PostgreSQL's own configurations may be named, each by a literal: any other text would ask
 //! which objects exist, or run dictionaries of the target.
 
-use pg_query::protobuf::{AConst, TypeCast, a_const};
+use pg_query::protobuf::{AConst, TypeCast, TypeName, a_const};
 use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, SYSTEM_SCHEMA};
@@ -56,8 +56,21 @@ fn literal(argument: &Node) -> Option<&str> {
         Some(NodeEnum::AConst(AConst { val: Some(a_const::Val::Sval(text)), .. })) => {
             Some(&text.sval)
         }
+        Some(NodeEnum::TypeCast(cast)) => match (&cast.arg, &cast.type_name) {
+            (Some(text), Some(name)) if is_configuration(name) => literal(text),
+            (Some(_) | None, Some(_) | None) => None,
+        },
         Some(_) | None => None,
     }
+}
+
+/// True for `regconfig`, which names a configuration.
+fn is_configuration(name: &TypeName) -> bool {
+    name.array_bounds.is_empty()
+        && matches!(
+            tree::as_texts(&name.names).as_deref(),
+            Some(["regconfig"] | [SYSTEM_SCHEMA, "regconfig"])
+        )
 }
 
 /// True if an argument says of itself that it is a document.

@@ -28,7 +28,7 @@ pub(crate) struct UserType {
 
 /// Name, OID, OID of its array type (PostgreSQL, `pg_type.dat`).
 #[rustfmt::skip]
-const BUILT_IN: [(&str, u32, u32); 44] = [
+const BUILT_IN: [(&str, u32, u32); 55] = [
     ("bool", 16, 1000), ("bytea", 17, 1001), ("char", 18, 1002), ("name", 19, 1003),
     ("int8", 20, 1016), ("int2", 21, 1005), ("int4", 23, 1007), ("text", 25, 1009),
     ("oid", 26, 1028), ("json", 114, 199), ("point", 600, 1017), ("lseg", 601, 1018),
@@ -41,6 +41,10 @@ const BUILT_IN: [(&str, u32, u32); 44] = [
     ("uuid", 2950, 2951), ("tsvector", 3614, 3643), ("tsquery", 3615, 3645),
     ("jsonb", 3802, 3807), ("jsonpath", 4072, 4073), ("int4range", 3904, 3905),
     ("numrange", 3906, 3907), ("daterange", 3912, 3913), ("tstzrange", 3910, 3911),
+    ("tsrange", 3908, 3909), ("int8range", 3926, 3927), ("int4multirange", 4451, 6150),
+    ("nummultirange", 4532, 6151), ("tsmultirange", 4533, 6152), ("tstzmultirange", 4534, 6153),
+    ("datemultirange", 4535, 6155), ("int8multirange", 4536, 6157), ("pg_lsn", 3220, 3221),
+    ("xid", 28, 1011), ("xid8", 5069, 271),
 ];
 
 /// True if a parameter may have this type: reading a value of it runs no code of the target's.

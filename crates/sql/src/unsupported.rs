@@ -12,7 +12,6 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
     match node {
         NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY"),
         NodeEnum::ExplainStmt(_) => later("not_supported_explain", "EXPLAIN"),
-        NodeEnum::MergeStmt(_) => later("not_supported_merge", "MERGE"),
         NodeEnum::PrepareStmt(_) | NodeEnum::ExecuteStmt(_) | NodeEnum::DeallocateStmt(_) => {
             later("not_supported_prepare", "PREPARE, EXECUTE or DEALLOCATE as a statement")
                 .with_hint("Use the driver's own prepared statements.")
@@ -46,10 +45,6 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
         NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
         NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "WHERE CURRENT OF"),
-        NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) => {
-            later("not_supported_writing_cte", "a WITH query that writes")
-        }
-        NodeEnum::LockingClause(_) => later("not_supported_row_lock", "FOR UPDATE or FOR SHARE"),
         other => administration(other),
     }
 }

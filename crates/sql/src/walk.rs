@@ -62,6 +62,28 @@ pub(crate) struct Use {
     pub(crate) reach: Reach,
     /// Whether they are included.
     pub(crate) descends: bool,
+    /// Whether its columns must be named in a subquery.
+    pub(crate) spells: bool,
+    /// The columns of its whole rows, where one is asked for.
+    pub(crate) rows: BTreeSet<String>,
+}
+
+impl Use {
+    /// The columns that a subquery in its place must name; nothing if it needs none.
+    pub(crate) fn spelled(&self) -> Option<Vec<String>> {
+        let read = self.touched.get(&Action::Select).into_iter().flatten();
+        let columns: BTreeSet<String> = read.chain(&self.rows).cloned().collect();
+        self.spells.then(|| columns.into_iter().collect())
+    }
+}
+
+/// What a walk found out about one mention of a relation, for the next one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    /// Whether the tables below it are included.
+    pub(crate) descends: bool,
+    /// The columns that a subquery in its place names.
+    pub(crate) spelled: Option<Vec<String>>,
 }
 
 /// Whether a mention of a relation means the tables below it too.
@@ -76,9 +98,8 @@ pub(crate) enum Reach {
 /// One walk over one statement.
 pub(crate) struct Walk<'a> {
     pub(crate) world: &'a World<'a>,
-    /// For each mention of a relation, in order, whether the tables below it are included. Past
-    /// its end they are not.
-    pub(crate) descends: &'a [bool],
+    /// What is known of each mention of a relation, in order. Nothing is known past its end.
+    pub(crate) shapes: &'a [Shape],
     pub(crate) uses: Vec<Use>,
     pub(crate) functions: BTreeSet<String>,
     pub(crate) masked: BTreeSet<MaskedColumn>,
@@ -87,15 +108,17 @@ pub(crate) struct Walk<'a> {
     pub(crate) work: Work,
     /// The types of all columns that were read and of all casts, so far.
     pub(crate) types: BTreeSet<u32>,
+    /// True once something in it writes.
+    pub(crate) writes: bool,
     last_id: u64,
     outputs: u64,
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(world: &'a World<'a>, descends: &'a [bool]) -> Self {
+    pub(crate) fn new(world: &'a World<'a>, shapes: &'a [Shape]) -> Self {
         Self {
             world,
-            descends,
+            shapes,
             uses: Vec::new(),
             functions: BTreeSet::new(),
             masked: BTreeSet::new(),
@@ -103,6 +126,7 @@ impl<'a> Walk<'a> {
             levels: Vec::new(),
             work: Work::default(),
             types: BTreeSet::new(),
+            writes: false,
             last_id: 0,
             outputs: 0,
         }
@@ -141,10 +165,18 @@ impl<'a> Walk<'a> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
+        self.nested_level(work).map(|(result, _)| result)
+    }
+
+    /// As [`Walk::nested`]; the level is given back.
+    pub(crate) fn nested_level<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<(T, Level), Refusal> {
         self.levels.push(Level { work: self.work.clone(), ..Level::default() });
         let result = work(self);
-        self.levels.pop();
-        result
+        let level = self.levels.pop().unwrap_or_default();
+        Ok((result?, level))
     }
 
     pub(crate) fn items(&mut self) -> &mut Vec<Item> {
@@ -185,11 +217,12 @@ impl<'a> Walk<'a> {
         reach: Reach,
     ) -> usize {
         let index = self.uses.len();
-        let covered = self.descends.get(index).copied().unwrap_or(false);
+        let covered = self.shapes.get(index).is_some_and(|shape| shape.descends);
         let is_partitioned = relation.kind == RelationKind::Partitioned;
         let descends = reach == Reach::Below && (covered || is_partitioned);
         let touched = BTreeMap::from([(action, BTreeSet::new())]);
-        self.uses.push(Use { relation, touched, reach, descends });
+        let (spells, rows) = (false, BTreeSet::new());
+        self.uses.push(Use { relation, touched, reach, descends, spells, rows });
         index
     }
 
@@ -276,6 +309,11 @@ impl<'a> Walk<'a> {
         self.masked.insert(masked.clone());
         let content = Content::Masked(masked);
         Ok((selected, Value { content, column_type, ..Value::computed() }))
+    }
+
+    /// The columns that a subquery in the place of the next mention of a relation must name.
+    pub(crate) fn spelled_next(&self) -> Option<Vec<String>> {
+        self.shapes.get(self.uses.len())?.spelled.clone()
     }
 
     /// What was touched, in the form on which a decision rests.

@@ -12,6 +12,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
 use crate::catalog::RelationKind;
+use crate::conversion;
 use crate::names;
 use crate::scope::Beside;
 use crate::select::Columns;
@@ -30,6 +31,7 @@ impl Walk<'_> {
             with_clause,
             r#override,
         } = insert;
+        self.writes = true;
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Insert)?;
         let source = select_stmt.map(|source| self.insert_source(*source)).transpose()?;
@@ -77,6 +79,7 @@ impl Walk<'_> {
             returning_clause,
             with_clause,
         } = update;
+        self.writes = true;
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Update)?;
         let alias = self.target_item(use_index, name)?;
@@ -98,6 +101,7 @@ impl Walk<'_> {
     pub(crate) fn delete(&mut self, delete: DeleteStmt) -> Result<(DeleteStmt, Columns), Refusal> {
         let DeleteStmt { relation, using_clause, where_clause, returning_clause, with_clause } =
             delete;
+        self.writes = true;
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Delete)?;
         let alias = self.target_item(use_index, name)?;
@@ -114,7 +118,7 @@ impl Walk<'_> {
         Ok((delete, columns))
     }
 
-    fn write_target(
+    pub(crate) fn write_target(
         &mut self,
         relation: Option<RangeVar>,
         action: Action,
@@ -134,7 +138,7 @@ impl Walk<'_> {
     }
 
     /// Makes the target known to the clauses behind it, but not to FROM.
-    fn target_item(
+    pub(crate) fn target_item(
         &mut self,
         use_index: usize,
         name: RangeVar,
@@ -147,7 +151,7 @@ impl Walk<'_> {
     }
 
     /// The columns of INSERT. If none is named, as many of the relation as the source has.
-    fn insert_columns(
+    pub(crate) fn insert_columns(
         &mut self,
         use_index: usize,
         cols: Vec<Node>,
@@ -159,22 +163,41 @@ impl Walk<'_> {
                 return Err(Refusal::syntax("not a column"));
             };
             let ResTarget { name, indirection, val, location: _ } = *target;
-            if !indirection.is_empty() || val.is_some() {
-                return Err(Refusal::later("not_supported_part", "writing a part of a column"));
+            if val.is_some() {
+                return Err(Refusal::syntax("not a column"));
             }
-            named.push(name);
+            let part = self.written_part(use_index, &name, indirection)?;
+            named.push((name, part));
         }
         if named.is_empty() {
             let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
             let columns = used.relation.columns.iter().take(width.unwrap_or(0));
-            named = columns.map(|column| column.name.clone()).collect();
+            named = columns.map(|column| (column.name.clone(), Vec::new())).collect();
         }
         let mut checked = Vec::with_capacity(named.len());
-        for name in named {
+        for (name, part) in named {
             self.write_column(use_index, Action::Insert, &name)?;
-            checked.push(column_target(&name, None));
+            checked.push(column_target(&name, part, None));
         }
         Ok(checked)
+    }
+
+    /// The subscripts behind a column that is written in part: the rest of its value stays.
+    fn written_part(
+        &mut self,
+        use_index: usize,
+        name: &str,
+        part: Vec<Node>,
+    ) -> Result<Vec<Node>, Refusal> {
+        let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+        let column = used.relation.column(name).map(|(_, column)| column);
+        let is_own = column.is_some_and(|column| {
+            column.mask.is_none() && column.exact_type < conversion::FIRST_USER_OID
+        });
+        if !part.is_empty() && !is_own {
+            return Err(Refusal::later("not_supported_part", "writing a part of this column"));
+        }
+        self.subscripts(part)
     }
 
     pub(crate) fn write_column(
@@ -230,22 +253,24 @@ impl Walk<'_> {
                 return Err(Refusal::syntax("not an assignment"));
             };
             let ResTarget { name, indirection, val, location: _ } = *target;
-            if !indirection.is_empty() {
-                return Err(Refusal::later("not_supported_part", "writing a part of a column"));
-            }
+            let part = self.written_part(use_index, &name, indirection)?;
             self.write_column(use_index, action, &name)?;
             let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
             let value = self.written_value(*value, Some(()))?;
             if let Some(target) = self.written_type(use_index, &name) {
                 self.check_conversion(target, &value)?;
             }
-            checked.push(column_target(&name, Some(value)));
+            checked.push(column_target(&name, part, Some(value)));
         }
         Ok(checked)
     }
 
     /// An expression, DEFAULT or, in an assignment, one column of a row.
-    fn written_value(&mut self, value: Node, assignment: Option<()>) -> Result<Node, Refusal> {
+    pub(crate) fn written_value(
+        &mut self,
+        value: Node,
+        assignment: Option<()>,
+    ) -> Result<Node, Refusal> {
         match value.node {
             Some(NodeEnum::SetToDefault(_)) => {
                 let default = SetToDefault { location: NOWHERE, ..SetToDefault::default() };
@@ -281,7 +306,7 @@ impl Walk<'_> {
         }
     }
 
-    fn returning(
+    pub(crate) fn returning(
         &mut self,
         clause: Option<ReturningClause>,
     ) -> Result<(Option<ReturningClause>, Columns), Refusal> {
@@ -297,10 +322,10 @@ impl Walk<'_> {
 }
 
 /// A column as INSERT and SET name it.
-pub(crate) fn column_target(name: &str, value: Option<Node>) -> Node {
+fn column_target(name: &str, part: Vec<Node>, value: Option<Node>) -> Node {
     tree::node(NodeEnum::ResTarget(Box::new(ResTarget {
         name: name.to_owned(),
-        indirection: Vec::new(),
+        indirection: part,
         val: value.map(Box::new),
         location: NOWHERE,
     })))

@@ -22,6 +22,7 @@ fn every_attack_is_denied_or_masked_and_every_control_passes() {
 
 fn run() {
     let catalog = catalog();
+    let reviewed = common::reviewed();
     let mut counts = std::collections::BTreeMap::<(String, String), usize>::new();
     let mut wrong = Vec::new();
     for item in corpus() {
@@ -41,10 +42,9 @@ fn run() {
         // The relation of this grant is a view that shows nothing but constants itself.
         let is_masked_view = text("grant") == "GV";
         let is_right = match expected.as_str() {
+            "deny" if reviewed.contains(&text("id")) => true,
             "deny" | "mask_or_deny" => is_stopped || is_masked,
             "allow" | "allow_or_emulate" => !is_stopped,
-            // Column names behind an alias are refused: the target would give them out by place.
-            "mask" if text("id") == "sql.mask.aliascol" => is_stopped,
             "mask" => !is_stopped && (is_masked || is_masked_view),
             // The target's answers are compared elsewhere, on two databases.
             _ => true,

@@ -10,6 +10,7 @@ mod common;
 mod conversions;
 mod corpus;
 mod facts;
+mod grammar;
 mod mutations;
 mod plans;
 mod raw;

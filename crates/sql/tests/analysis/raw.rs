@@ -42,7 +42,9 @@ pub(crate) fn raw_columns(text: &str) -> Vec<String> {
                 }
                 _ => true,
             };
-            let is_star = parts.last().is_some_and(|last| last == "*");
+            // A star of what is no such relation is one of a subquery, whose columns are looked at.
+            let is_star = parts.last().is_some_and(|last| last == "*")
+                && (parts.len() < 2 || names.contains_key(&parts[parts.len() - 2]));
             let whole = parts.len() == 1 && names.contains_key(&parts[0]);
             if reaches_raw || is_star || whole {
                 found.push(parts.join("."));
@@ -106,6 +108,10 @@ fn the_second_look_sees_raw_columns() {
         ("SELECT ssn FROM ONLY billing.customers",                                true),
         ("SELECT c FROM billing.customers c",                                     true),
         ("SELECT c.* FROM billing.customers c",                                   true),
+        ("SELECT row_to_json(c.*) FROM billing.customers c",                      true),
+        ("SELECT row_to_json(s.*) FROM (SELECT c.id FROM billing.customers c) s", false),
+        ("SELECT row_to_json(s.*) FROM (SELECT c.ssn FROM billing.customers c) s", true),
+        ("SELECT * FROM billing.plans",                                           true),
         ("SELECT c.e FROM billing.customers c(a, b, c, d, e)",                    true),
         ("SELECT c.a FROM billing.customers c(a, b, c, d, e)",                    false),
         ("SELECT 1 FROM billing.customers c WHERE upper(c.ssn) = 'x'",            true),

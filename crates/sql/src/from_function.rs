@@ -1,0 +1,161 @@
+//! FROM with functions: one, or several side by side in ROWS FROM.
+//!
+//! Source: `addRangeTableEntryForFunction` in PostgreSQL's `parse_relation.c`.
+
+use pg_query::protobuf::{Alias, ColumnDef, FuncCall, List, RangeFunction};
+use pg_query::{Node, NodeEnum};
+
+use crate::from::Source;
+use crate::names;
+use crate::operation::function_name;
+use crate::scope::Value;
+use crate::select::Columns;
+use crate::tree::{self, NOWHERE};
+use crate::unsupported::unsupported;
+use crate::walk::Walk;
+use crate::{Refusal, functions, types};
+
+const UNNEST: &str = "unnest";
+
+/// One function of an entry of FROM, with the columns that its author defines for it.
+struct Called {
+    call: FuncCall,
+    definitions: Vec<Node>,
+}
+
+impl Walk<'_> {
+    pub(crate) fn function_source(&mut self, source: RangeFunction) -> Result<Source, Refusal> {
+        let RangeFunction { lateral, ordinality, is_rowsfrom, functions, alias, coldeflist } =
+            source;
+        let alias = names::checked_alias(alias)?;
+        let mut called = functions.into_iter().map(called).collect::<Result<Vec<_>, Refusal>>()?;
+        let first = called.first().ok_or_else(|| Refusal::syntax("not a function in FROM"))?;
+        let name = match &alias {
+            Some(alias) => alias.aliasname.clone(),
+            None => function_name(&first.call.funcname)?,
+        };
+        // The alias of one function names its column too; behind several, it does not.
+        let single = alias.as_ref().filter(|_| called.len() == 1);
+        let has_definitions = !coldeflist.is_empty();
+        if let (true, [only]) = (has_definitions, called.as_mut_slice()) {
+            only.definitions = coldeflist;
+        }
+        let mut columns = Columns::new();
+        let mut checked = Vec::with_capacity(called.len());
+        let mut outer = Vec::new();
+        for Called { call, definitions } in called {
+            self.reserve_outputs(columns.len(), definitions.len().max(call.args.len()))?;
+            let (definitions, defined) = self.column_definitions(definitions)?;
+            if defined.is_empty() {
+                columns.append(&mut result_columns(&call, single)?);
+            }
+            columns.extend(defined);
+            self.set_lateral(true);
+            let call = self.call_in_from(call);
+            self.set_lateral(false);
+            let inner = if has_definitions {
+                outer = definitions;
+                Node { node: None }
+            } else if definitions.is_empty() {
+                Node { node: None }
+            } else {
+                tree::list(definitions)
+            };
+            checked.push(tree::list(vec![call?, inner]));
+        }
+        if ordinality {
+            columns.push(("ordinality".to_owned(), Value::computed()));
+        }
+        let item = self.item_of(Some(name), columns, alias.as_ref())?;
+        let node = RangeFunction {
+            lateral,
+            ordinality,
+            is_rowsfrom,
+            functions: checked,
+            alias,
+            coldeflist: outer,
+        };
+        Ok(Source { node: tree::node(NodeEnum::RangeFunction(node)), items: vec![item] })
+    }
+
+    fn call_in_from(&mut self, call: FuncCall) -> Result<Node, Refusal> {
+        let name = function_name(&call.funcname)?;
+        if functions::is_session_name(&name) {
+            return Err(Refusal::function(&name));
+        }
+        // `unnest` of several arrays is syntax, which PostgreSQL knows only without a schema.
+        let is_zip = name == UNNEST && call.args.len() > 1;
+        let mut node = self.call(call)?;
+        if is_zip && let Some(NodeEnum::FuncCall(call)) = &mut node.node {
+            call.funcname = tree::names([UNNEST]);
+        }
+        Ok(node)
+    }
+
+    /// `AS t(a int, b text)` behind a function that returns records.
+    fn column_definitions(
+        &mut self,
+        definitions: Vec<Node>,
+    ) -> Result<(Vec<Node>, Columns), Refusal> {
+        let mut checked = Vec::with_capacity(definitions.len());
+        let mut columns = Columns::with_capacity(definitions.len());
+        for definition in definitions {
+            let Some(NodeEnum::ColumnDef(definition)) = definition.node else {
+                return Err(Refusal::syntax("not a column definition"));
+            };
+            let type_name = definition.type_name.ok_or_else(|| Refusal::syntax("no type"))?;
+            if definition.coll_clause.is_some() || !definition.constraints.is_empty() {
+                return Err(Refusal::later("not_supported_collation", "this column definition"));
+            }
+            columns.push((definition.colname.clone(), Value::computed()));
+            let type_name = types::type_name(self.world, type_name)?;
+            if let Some(oid) = types::oid(self.world.catalog, &type_name) {
+                self.note_type(oid);
+            }
+            let definition = ColumnDef {
+                colname: definition.colname,
+                type_name: Some(type_name),
+                is_local: true,
+                location: NOWHERE,
+                ..ColumnDef::default()
+            };
+            checked.push(tree::node(NodeEnum::ColumnDef(Box::new(definition))));
+        }
+        Ok((checked, columns))
+    }
+}
+
+/// A call and its definitions, as the grammar pairs them.
+fn called(function: Node) -> Result<Called, Refusal> {
+    let Some(NodeEnum::List(List { items })) = function.node else {
+        return Err(Refusal::syntax("not a function in FROM"));
+    };
+    let mut items = items.into_iter();
+    let call = match items.next().and_then(|node| node.node) {
+        Some(NodeEnum::FuncCall(call)) => *call,
+        Some(other) => return Err(unsupported(&other)),
+        None => return Err(Refusal::syntax("not a function in FROM")),
+    };
+    let definitions = match items.next().and_then(|node| node.node) {
+        Some(NodeEnum::List(List { items })) => items,
+        Some(other) => return Err(unsupported(&other)),
+        None => Vec::new(),
+    };
+    Ok(Called { call, definitions })
+}
+
+/// The columns of a function's result: those that its definition names, or one that is called as
+/// its alias, or else as the function.
+fn result_columns(call: &FuncCall, alias: Option<&Alias>) -> Result<Columns, Refusal> {
+    let name = function_name(&call.funcname)?;
+    let named = functions::allowed(&name).ok_or_else(|| Refusal::function(&name))?;
+    let computed = |column: &str| (column.to_owned(), Value::computed());
+    if !named.is_empty() {
+        return Ok(named.iter().copied().map(computed).collect());
+    }
+    if name == UNNEST && call.args.len() > 1 {
+        return Ok(call.args.iter().map(|_| computed(UNNEST)).collect());
+    }
+    let column = alias.map_or(name.as_str(), |alias| alias.aliasname.as_str());
+    Ok(vec![computed(column)])
+}
