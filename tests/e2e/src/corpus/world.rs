@@ -87,6 +87,16 @@ pub struct Transcript {
 }
 
 impl World {
+    /// The major version of PostgreSQL that it runs on.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not say.
+    pub fn postgres_major(&self) -> u64 {
+        let number = self.twins[0].database.value("SHOW server_version_num");
+        number.parse::<u64>().unwrap() / 10_000
+    }
+
     /// The databases behind a gateway.
     pub fn start(corpus: &Corpus) -> Self {
         let twins = make_twins(corpus);
