@@ -194,12 +194,11 @@ impl Walk<'_> {
     pub(crate) fn row_items(&mut self, items: Vec<Node>) -> Result<Vec<Node>, Refusal> {
         let mut checked = Vec::with_capacity(items.len());
         for item in items {
-            match self.row_star(&item)? {
-                Some(mut columns) => checked.append(&mut columns),
-                None => {
-                    let item = self.expr(item)?;
-                    checked.push(if is_row(&item) { tree::computed(item) } else { item });
-                }
+            if let Some(mut columns) = self.row_star(&item)? {
+                checked.append(&mut columns);
+            } else {
+                let item = self.expr(item)?;
+                checked.push(if is_row(&item) { tree::computed(item) } else { item });
             }
         }
         Ok(checked)

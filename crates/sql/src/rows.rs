@@ -6,8 +6,12 @@
 //!
 //! Source: `transformColumnRef` and `transformWholeRowRef` in PostgreSQL's `parse_expr.c`.
 
-use pg_query::protobuf::{AIndirection, ColumnRef, RangeSubselect, SelectStmt, SetOperation};
-use pg_query::protobuf::{Alias, LimitOption, RangeVar};
+use std::sync::Arc;
+
+use model::Action;
+use pg_query::protobuf::{
+    AIndirection, Alias, ColumnRef, LimitOption, RangeSubselect, RangeVar, SelectStmt, SetOperation,
+};
 use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
@@ -17,9 +21,6 @@ use crate::names;
 use crate::scope::{self, Item, ScopeColumn};
 use crate::tree::{self, NOWHERE};
 use crate::walk::{Shape, Walk};
-use std::sync::Arc;
-
-use model::Action;
 
 /// What the row of an entry of FROM is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub(crate) enum Row {
     /// Not known here: a join, or what is written to.
     Unknown,
 }
+
+/// An entry of FROM and the name before the dot.
+type NamedItem<'a> = (String, &'a Item);
 
 impl Walk<'_> {
     /// The whole row that a name in an expression means; nothing if it means a column.
@@ -95,7 +99,7 @@ impl Walk<'_> {
     }
 
     /// The entry of FROM whose row a name means, if it means no column.
-    fn row_item(&self, fields: &[Node]) -> Result<Option<(String, &Item)>, Refusal> {
+    fn row_item(&self, fields: &[Node]) -> Result<Option<NamedItem<'_>>, Refusal> {
         let found = match fields.split_last() {
             Some((last, item)) if tree::is_star(last) => {
                 let parts = tree::as_texts(item).unwrap_or_default();
