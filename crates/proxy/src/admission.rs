@@ -174,6 +174,7 @@ impl Admitted {
             commands_running: 0,
             running_since: None,
             has_more_requests: false,
+            open_until: None,
             last_activity: Instant::now(),
             client_stalled_since: None,
         };

@@ -20,8 +20,7 @@ use crate::errors::Origin;
 use crate::judge;
 use crate::reply::Reply;
 use crate::session::{AtRisk, Batch, Ending, Session};
-use crate::wire;
-use crate::{errors, status};
+use crate::{status, wire};
 
 /// Something for the client, in order.
 #[derive(Debug)]
@@ -105,7 +104,7 @@ impl Session {
     async fn take_answer(&mut self, message: BackendMessage) -> Result<(), Ending> {
         match &message {
             BackendMessage::NoticeResponse(notice) => {
-                if let Some(bytes) = errors::notice(notice) {
+                if let Some(bytes) = self.notice_for_client(notice).await? {
                     self.holds.push(Hold::Bytes(bytes));
                 }
                 return Ok(());
@@ -137,7 +136,7 @@ impl Session {
             }
             (Took::Part(Part::CommitFailed), BackendMessage::ErrorResponse(report)) => {
                 self.undo_batch(report.sqlstate()).await?;
-                let error = errors::rebuild(&report, Origin::Hidden).error();
+                let error = self.error_for_client(&report, Origin::Hidden, None).await?;
                 self.holds.push(Hold::Bytes(error));
                 Ok(())
             }
@@ -194,7 +193,7 @@ impl Session {
             (Reply::Ready | Reply::Unparsable(_), BackendMessage::ReadyForQuery(ready)) => {
                 self.take_ready(&ready)
             }
-            (Reply::Parse(_) | Reply::Bind(..) | Reply::Close(_), message) => {
+            (Reply::Parse(..) | Reply::Bind(..) | Reply::Close(_), message) => {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
             }
@@ -216,7 +215,7 @@ impl Session {
         self.undo_batch(report.sqlstate()).await?;
         for entry in skipped.into_iter().rev() {
             match entry.payload {
-                Reply::Parse(undo) | Reply::Bind(undo, _) | Reply::Close(undo) => {
+                Reply::Parse(undo, _) | Reply::Bind(undo, _) | Reply::Close(undo) => {
                     self.prepared.undo(undo);
                 }
                 Reply::Commands(left) => self.skip(left).await?,
@@ -230,20 +229,20 @@ impl Session {
             },
             Reply::Unparsable(error) => error,
             // Nothing is looked at before a statement is bound.
-            Reply::Parse(undo) => {
+            Reply::Parse(undo, asked) => {
                 self.prepared.failed_parse(undo);
-                errors::rebuild(report, Origin::Granted).error()
+                self.error_for_client(report, Origin::Granted, Some(asked)).await?
             }
             Reply::Bind(undo, plan) => {
                 self.prepared.undo(undo);
-                errors::rebuild(report, Origin::of(&plan)).error()
+                self.error_for_client(report, Origin::of(&plan), None).await?
             }
             Reply::Close(undo) => {
                 self.prepared.undo(undo);
-                errors::rebuild(report, Origin::Granted).error()
+                self.error_for_client(report, Origin::Granted, None).await?
             }
             Reply::Check(_) | Reply::Describe(_) | Reply::Ready => {
-                errors::rebuild(report, Origin::Granted).error()
+                self.error_for_client(report, Origin::Granted, None).await?
             }
         };
         self.holds.push(Hold::Bytes(error));

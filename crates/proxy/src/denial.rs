@@ -54,8 +54,8 @@ impl From<policy::DenyReason> for Denial {
 
 impl From<sql::Refusal> for Denial {
     fn from(refusal: sql::Refusal) -> Self {
-        let error =
-            Refused { sqlstate: refusal.sqlstate, message: refusal.message, hint: refusal.hint };
-        Self { reason: refusal.code.to_owned(), error }
+        let sql::Refusal { code, sqlstate, message, hint, place, .. } = refusal;
+        let error = Refused { sqlstate, message, hint, place };
+        Self { reason: code.to_owned(), error }
     }
 }

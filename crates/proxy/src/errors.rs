@@ -1,15 +1,21 @@
 //! What a client may read of a target's errors and notices.
 //!
-//! PostgreSQL quotes values: `Failing row contains (…)`, `Key (ssn)=(…)`, RAISE in a trigger. So an
-//! error is rebuilt: an SQLSTATE that PostgreSQL defines passes; the text passes where it can only
-//! speak of the statement itself or of columns that the statement was allowed to read; DETAIL, HINT,
-//! CONTEXT, internal query and object names never pass.
+//! PostgreSQL quotes values: `Failing row contains (…)`, `Key (ssn)=(…)`, RAISE in a trigger. So a
+//! report passes whole only where nothing on the target is hidden from the client. Else it passes
+//! field by field, where its origin shows that it can only speak of the statement itself or of
+//! columns that the client may read; what does not pass reads as words of our own.
+//!
+//! What PL code raises comes with a context (`W`), which the code cannot leave out, and no PL code
+//! can say that it is another source file (`F`). The page `docs/decisions/0015-errors.md` has the
+//! table.
 //!
 //! Source: PostgreSQL manual, "Error and Notice Message Fields" and Appendix A.
 
+mod sqlstates;
+
 use bytes::{Bytes, BytesMut};
 use pgwire::backend::Report;
-use pgwire::write::{self, ErrorFields, Severity};
+use pgwire::write::{self, Severity};
 use sql::Plan;
 
 use crate::wire::Refused;
@@ -17,6 +23,8 @@ use crate::wire::Refused;
 /// What the text of an error could quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
+    /// Anything, and the client may read it all: nothing on the target is hidden from it.
+    Open,
     /// Granted columns and the client's own values: nothing else was looked at.
     Granted,
     /// Anything: constraints, triggers, policies, generated columns and views see whole rows.
@@ -30,107 +38,115 @@ impl Origin {
     }
 }
 
-/// Rebuilds an error for the client.
-pub(crate) fn rebuild(report: &Report, origin: Origin) -> Refused {
-    let sqlstate = known_sqlstate(report.sqlstate().unwrap_or("XX000"));
-    let passes = match origin {
-        Origin::Granted => text_passes(sqlstate),
+/// How much of a report passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    /// All of it.
+    Whole,
+    /// What it says of the statement: message, place, and where PostgreSQL's source says so.
+    Spoken,
+    /// Its code, with words of our own.
+    Code,
+}
+
+/// The fields of [`Passes::Spoken`].
+const SPOKEN: &[u8] = b"SVCMPFLR";
+
+/// The client's error for an error of the target. `place` is where in the client's own text.
+pub(crate) fn error(report: &Report, origin: Origin, place: Option<u32>) -> Bytes {
+    let mut out = BytesMut::new();
+    let place = place.map(|place| place.to_string());
+    let written = match passes(report, origin) {
+        Passes::Whole => {
+            write::error_fields(&mut out, report.fields().filter_map(|f| placed(f, place.as_ref())))
+        }
+        Passes::Spoken => {
+            let spoken = report.fields().filter(|(code, _)| SPOKEN.contains(code));
+            write::error_fields(&mut out, spoken.filter_map(|f| placed(f, place.as_ref())))
+        }
+        Passes::Code => return withheld(report).error(),
+    };
+    if written.is_ok() { out.freeze() } else { withheld(report).error() }
+}
+
+/// The client's notice for a notice of the target, if it may read one.
+pub(crate) fn notice(report: &Report, origin: Origin, place: Option<u32>) -> Option<Bytes> {
+    let mut out = BytesMut::new();
+    let place = place.map(|place| place.to_string());
+    let is_whole = origin == Origin::Open;
+    if !is_whole && !is_harmless(report) {
+        return None;
+    }
+    let fields = report.fields().filter(|(code, _)| is_whole || SPOKEN.contains(code));
+    write::notice_fields(&mut out, fields.filter_map(|f| placed(f, place.as_ref()))).ok()?;
+    Some(out.freeze())
+}
+
+/// The place that a report gives.
+pub(crate) fn place(report: &Report) -> Option<u32> {
+    report.field(b'P')?.parse().ok()
+}
+
+/// A field as the client reads it: the place is one in its own text, or is left out.
+fn placed<'a>((code, bytes): (u8, &'a [u8]), place: Option<&'a String>) -> Option<(u8, &'a [u8])> {
+    match code {
+        b'P' => place.map(|place| (b'P', place.as_bytes())),
+        _ => Some((code, bytes)),
+    }
+}
+
+fn withheld(report: &Report) -> Refused {
+    let sqlstate = sqlstates::known(report.sqlstate().unwrap_or("XX000"));
+    Refused::new(sqlstate, sqlstates::canonical(sqlstate))
+}
+
+fn passes(report: &Report, origin: Origin) -> Passes {
+    let sqlstate = report.sqlstate().unwrap_or("XX000");
+    if report.is_fatal() {
+        return Passes::Code;
+    }
+    match origin {
+        Origin::Open => Passes::Whole,
+        Origin::Granted if runs_code(report) || sqlstates::known(sqlstate) != sqlstate => {
+            Passes::Code
+        }
+        Origin::Granted => match sqlstate.get(..2).unwrap_or_default() {
+            // Their details and hints name columns that are not granted, or other sessions.
+            "42" if matches!(sqlstate, "42703" | "42P01") => Passes::Spoken,
+            "08" | "40" | "53" | "54" | "55" | "57" => Passes::Spoken,
+            "21" | "22" | "25" | "26" | "34" | "3B" | "42" => Passes::Whole,
+            _ => Passes::Code,
+        },
         // Raised while the statement itself was analysed, before any row was looked at. What a
         // trigger or policy raises comes with its context, also if it parses a text of its own.
         Origin::Hidden => {
             let file = report.field(b'F').unwrap_or_default();
-            sqlstate.starts_with("42") && file.starts_with("parse_") && report.field(b'W').is_none()
+            let is_analysis = sqlstate.starts_with("42") && file.starts_with("parse_");
+            if is_analysis && report.field(b'W').is_none() { Passes::Spoken } else { Passes::Code }
         }
+    }
+}
+
+/// True if it was raised inside of something that runs a text of its own: a function, a trigger, a
+/// query of the target's.
+fn runs_code(report: &Report) -> bool {
+    let is_of_value = |line: &str| line.starts_with("JSON data, line ");
+    report.field(b'W').is_some_and(|context| !context.lines().all(is_of_value))
+        || report.field(b'q').is_some()
+}
+
+/// True for the notices that say nothing of data, and that no code of the target raises.
+fn is_harmless(report: &Report) -> bool {
+    let is_known = match report.sqlstate() {
+        // "there is already a transaction in progress", "there is no transaction in progress"
+        Some("25001" | "25P01") => true,
+        // "identifier "…" will be truncated to "…""
+        Some("42622") => report.field(b'F').as_deref() == Some("scansup.c"),
+        Some(_) | None => false,
     };
-    let message =
-        if passes { report.message().into_owned() } else { canonical(sqlstate).to_owned() };
-    Refused::new(sqlstate, message)
+    let severity = report.field(b'V');
+    is_known && severity.as_deref() != Some(Severity::Error.as_str()) && !runs_code(report)
 }
-
-/// Rebuilds a notice, if it is one of those that say nothing of data.
-pub(crate) fn notice(report: &Report) -> Option<Bytes> {
-    let sqlstate = report.sqlstate()?;
-    // "there is already a transaction in progress", "there is no transaction in progress"
-    if !matches!(sqlstate, "25001" | "25P01") {
-        return None;
-    }
-    let message = report.message();
-    let mut out = BytesMut::new();
-    let fields =
-        ErrorFields { severity: Severity::Warning, ..ErrorFields::error(sqlstate, &message) };
-    write::notice_response(&mut out, &fields);
-    Some(out.freeze())
-}
-
-/// True if PostgreSQL itself words such an error, when nothing hidden was looked at.
-fn text_passes(sqlstate: &str) -> bool {
-    let classes = ["08", "21", "22", "25", "26", "34", "3B", "40", "42", "53", "54", "55", "57"];
-    sqlstate.get(..2).is_some_and(|class| classes.contains(&class))
-}
-
-/// Words of our own for what may not be quoted (PostgreSQL manual, Appendix A, in short).
-fn canonical(sqlstate: &str) -> &'static str {
-    match sqlstate {
-        "0A000" => "the target does not support this",
-        "22001" => "a value is too long for its type",
-        "22003" => "a number is out of range",
-        "22007" | "22008" => "a date or time is not valid",
-        "22012" => "division by zero",
-        "22P02" => "a value does not have the form of its type",
-        "23502" => "a column that must have a value has none",
-        "23503" => "a foreign key constraint is violated",
-        "23505" => "duplicate key value violates a unique constraint",
-        "23514" => "a check constraint is violated",
-        "23P01" => "an exclusion constraint is violated",
-        "25006" => "cannot write in a read-only transaction",
-        "25P02" => {
-            "current transaction is aborted, commands ignored until end of transaction block"
-        }
-        "25P03" => "the transaction was idle for too long",
-        "40001" => "could not serialize access due to concurrent transactions",
-        "40P01" => "deadlock detected",
-        "42501" => "the target's own rights or policies do not allow this",
-        "55P03" => "a lock could not be had",
-        "57014" => "canceling statement due to a request or a timeout",
-        "57P01" => "terminating connection due to administrator command",
-        "P0001" => "the target raised an error (its text is withheld)",
-        _ => "the target refused the command (its text is withheld)",
-    }
-}
-
-/// Interns the code: what a target could put there is five characters of its own choice, for
-/// example by RAISE in a trigger, so only codes that PostgreSQL itself defines pass.
-fn known_sqlstate(sqlstate: &str) -> &'static str {
-    let known = SQLSTATES.iter().find(|known| **known == sqlstate);
-    known.copied().unwrap_or("XX000")
-}
-
-/// PostgreSQL manual, Appendix A: the codes that a target may report.
-#[rustfmt::skip]
-const SQLSTATES: &[&str] = &[
-    "08000", "08003", "08006", "08001", "08004", "08P01", "0A000", "0B000", "21000",
-    "22000", "2202E", "22021", "22008", "22012", "22005", "2200B", "22022", "22015", "2201E",
-    "22014", "22016", "2201F", "2201G", "22018", "22007", "22019", "2200D", "22025", "22P06",
-    "22010", "22023", "22013", "2201B", "2201W", "2201X", "2202H", "2202G", "22009", "2200C",
-    "2200G", "22004", "22002", "22003", "2200H", "22026", "22001", "22011", "22027", "22024",
-    "2200F", "22P01", "22P02", "22P03", "22P04", "22P05", "2200L", "2200M", "2200N", "2200S",
-    "2200T", "22030", "22031", "22032", "22033", "22034", "22035", "22036", "22037", "22038",
-    "22039", "2203A", "2203B", "2203C", "2203D", "2203E", "2203F", "2203G",
-    "23000", "23001", "23502", "23503", "23505", "23514", "23P01", "24000",
-    "25000", "25001", "25002", "25008", "25003", "25004", "25005", "25006", "25007", "25P01",
-    "25P02", "25P03", "25P04", "26000", "27000", "28000", "2B000", "2BP01", "2D000", "2F000",
-    "34000", "38000", "39000", "3B000", "3B001", "3D000", "3F000",
-    "40000", "40002", "40001", "40003", "40P01",
-    "42000", "42601", "42501", "42846", "42803", "42P20", "42P19", "42830", "42602", "42622",
-    "42939", "42804", "42P18", "42P21", "42P22", "42809", "428C9", "42703", "42883", "42P01",
-    "42P02", "42704", "42701", "42P03", "42P04", "42723", "42P05", "42P06", "42P07", "42712",
-    "42710", "42702", "42725", "42P08", "42P09", "42P10", "42611", "42P11", "42P12", "42P13",
-    "42P14", "42P15", "42P16", "42P17", "44000",
-    "53000", "53100", "53200", "53300", "53400", "54000", "54001", "54011", "54023",
-    "55000", "55006", "55P02", "55P03", "55P04", "57000", "57014", "57P01", "57P02", "57P03",
-    "57P04", "57P05", "58000", "58030", "58P01", "58P02", "72000", "F0000", "F0001", "HV000",
-    "P0000", "P0001", "P0002", "P0003", "P0004", "XX000", "XX001", "XX002",
-];
 
 #[cfg(test)]
 mod tests {
@@ -140,26 +156,59 @@ mod tests {
 
     #[test]
     fn a_text_passes_only_where_it_can_quote_nothing_hidden() {
-        use Origin::{Granted, Hidden};
+        use Origin::{Granted, Hidden, Open};
         #[rustfmt::skip]
         let cases = [
             // code   file              context  origin   passes
             ("22P02", "numutils.c",     None,    Granted, true),
             ("22P02", "numutils.c",     None,    Hidden,  false),
+            ("22P02", "pl_exec.c",      Some(1), Granted, false),
             ("42703", "parse_rel.c",    None,    Hidden,  true),
             ("42703", "parse_rel.c",    Some(1), Hidden,  false),
             ("42501", "pl_exec.c",      None,    Hidden,  false),
             ("23505", "nbtinsert.c",    None,    Granted, false),
+            ("23505", "nbtinsert.c",    None,    Open,    true),
             ("23514", "pl_exec.c",      Some(1), Hidden,  false),
             ("40001", "pl_exec.c",      Some(1), Hidden,  false),
             ("P0001", "pl_exec.c",      Some(1), Granted, false),
+            ("P0001", "pl_exec.c",      Some(1), Open,    true),
             ("XX000", "x.c",            None,    Granted, false),
+            ("A1B2C", "x.c",            None,    Granted, false),
+            ("A1B2C", "pl_exec.c",      Some(1), Open,    true),
         ];
         for (sqlstate, file, context, origin, passes) in cases {
-            let mut fields = vec![('C', sqlstate), ('M', "quotes 123-45-6789"), ('F', file)];
+            let mut fields = vec![
+                ('S', "ERROR"),
+                ('V', "ERROR"),
+                ('C', sqlstate),
+                ('M', "quotes 123-45-6789"),
+                ('F', file),
+            ];
             fields.extend(context.map(|_| ('W', "PL/pgSQL function f() line 1")));
-            let refused = rebuild(&report(&fields), origin);
-            assert_eq!(refused.message.contains("123"), passes, "{sqlstate} {file} {origin:?}");
+            let bytes = error(&report(&fields), origin, None);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            assert_eq!(text.contains("123"), passes, "{sqlstate} {file} {origin:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_clients_or_none() {
+        let fields = [('S', "ERROR"), ('C', "42883"), ('M', "no"), ('H', "help"), ('P', "77")];
+        let text = |place| {
+            let bytes = error(&report(&fields), Origin::Open, place);
+            String::from_utf8_lossy(bytes.get(5..).unwrap()).into_owned()
+        };
+        assert_eq!(text(Some(8)), "SERROR\0C42883\0Mno\0Hhelp\0P8\0\0");
+        assert_eq!(text(None), "SERROR\0C42883\0Mno\0Hhelp\0\0");
+    }
+
+    #[test]
+    fn a_hint_that_could_name_a_column_is_left_out() {
+        let fields =
+            [('S', "ERROR"), ('C', "42703"), ('M', "no"), ('H', "ssn"), ('F', "parse_r.c")];
+        for origin in [Origin::Granted, Origin::Hidden] {
+            let bytes = error(&report(&fields), origin, None);
+            assert!(!String::from_utf8_lossy(&bytes).contains("ssn"), "{origin:?}");
         }
     }
 
@@ -180,11 +229,5 @@ mod tests {
             panic!("{event:?}");
         };
         report
-    }
-
-    #[test]
-    fn a_code_that_postgresql_does_not_define_carries_nothing() {
-        assert_eq!(known_sqlstate("23505"), "23505");
-        assert_eq!(known_sqlstate("A1B2C"), "XX000");
     }
 }

@@ -7,7 +7,7 @@
 //! | accept, greet, admit | `listener`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
 //! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `forwarding` |
-//! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `errors` |
+//! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
 //!
@@ -42,6 +42,7 @@ mod probe;
 mod queries;
 mod refusals;
 mod reply;
+mod reports;
 mod requests;
 mod session;
 mod settings;

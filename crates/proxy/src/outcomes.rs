@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::answers::Hold;
 use crate::clock;
 use crate::compare::KIND;
-use crate::errors::{self, Origin};
+use crate::errors::Origin;
 use crate::reply::{End, Running};
 use crate::session::{AtRisk, Ending, Session};
 use crate::wire::{self, Refused};
@@ -138,10 +138,13 @@ impl Session {
         let sqlstate = report.sqlstate().map(str::to_owned);
         let origin = Origin::of(&running.plan);
         let (result, error) = match self.cut.take() {
-            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message)),
-            None => (FinishedResult::Failed, errors::rebuild(report, origin)),
+            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message).error()),
+            None => {
+                let asked = Some(self.asked(&running));
+                (FinishedResult::Failed, self.error_for_client(report, origin, asked).await?)
+            }
         };
-        self.finish(running, End { sqlstate, ..End::of(result) }, error.error()).await
+        self.finish(running, End { sqlstate, ..End::of(result) }, error).await
     }
 
     /// Records how a command ended; the client reads `bytes` once that is durable.

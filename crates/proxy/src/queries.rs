@@ -14,6 +14,7 @@ use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, Planned};
 use crate::reply::{End, Running};
+use crate::reports::Asked;
 use crate::requests::TOO_LARGE;
 use crate::session::{Ending, Session};
 
@@ -39,9 +40,14 @@ impl Session {
                 return self.refuse_query(&Denial::from(reason));
             }
         };
+        let script = (planned.len() > 1).then(|| Asked {
+            text: (*query.text).into(),
+            forwarded: sql::join(planned.iter().map(|piece| &*piece.plan.forward)).into(),
+        });
         let Some(starting) = self.intend_all(allowed, planned).await? else {
             return self.deny_query(TOO_LARGE, Denial::too_large()).await;
         };
+        self.batch.script = script;
         self.prepared.drop_unnamed();
         self.batch.forwarded = true;
         self.batch.waiting = true;

@@ -9,12 +9,13 @@ use model::{FinishedResult, Redaction};
 use sql::Plan;
 
 use crate::prepared::Undo;
+use crate::reports::Asked;
 
 /// What to do with the target's answer to one message.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// To Parse.
-    Parse(Undo),
+    Parse(Undo, Asked),
     /// To Bind.
     Bind(Undo, Arc<Plan>),
     /// To Close.
@@ -37,7 +38,7 @@ impl Reply {
     pub(crate) fn running(&mut self) -> Option<&mut Running> {
         match self {
             Self::Commands(left) => left.front_mut().map(|running| &mut **running),
-            Self::Parse(_)
+            Self::Parse(..)
             | Self::Bind(..)
             | Self::Close(_)
             | Self::Check(_)

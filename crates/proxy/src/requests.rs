@@ -21,6 +21,7 @@ use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, NoPlan, Planned, Scene};
 use crate::prepared::{Portal, Prepared, Statement};
 use crate::reply::Reply;
+use crate::reports::Asked;
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
 
@@ -99,8 +100,10 @@ impl Session {
             }
         };
         let forward = wire::parse(&parse.name, &planned.plan.forward, &parse.parameter_types)?;
+        let asked =
+            Asked { text: Arc::clone(&planned.text), forwarded: Arc::clone(&planned.plan.forward) };
         let undo = self.prepared.parse(&parse.name, Statement { planned });
-        self.send(forward, Some((Expected::Parse, Reply::Parse(undo))));
+        self.send(forward, Some((Expected::Parse, Reply::Parse(undo, asked))));
         Ok(())
     }
 

@@ -38,6 +38,7 @@ use crate::outbox::Outbox;
 use crate::parser::ParserStopped;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
+use crate::reports::{Asked, OpenUntil};
 use crate::stream::Stream;
 use crate::target::{Target, TargetLink};
 use crate::wire::Refused;
@@ -72,6 +73,8 @@ pub(crate) struct Batch {
     pub(crate) skipping: bool,
     /// What would be undone if it failed now.
     pub(crate) at_risk: AtRisk,
+    /// The Query that runs, if several statements are in it.
+    pub(crate) script: Option<Asked>,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
     pub(crate) waiting: bool,
 }
@@ -126,6 +129,8 @@ pub(crate) struct Session {
     pub(crate) running_since: Option<Instant>,
     /// The client sent more than one turn may deal with.
     pub(crate) has_more_requests: bool,
+    /// Until when the target's errors pass whole, as last worked out.
+    pub(crate) open_until: Option<OpenUntil>,
     pub(crate) last_activity: Instant,
     /// Since when the client has not taken what waits for it.
     pub(crate) client_stalled_since: Option<Instant>,

@@ -10,17 +10,19 @@ pub(crate) struct Refused {
     pub(crate) sqlstate: &'static str,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// Where in the client's text, in characters from 1.
+    pub(crate) place: Option<u32>,
 }
 
 impl Refused {
     pub(crate) fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self { sqlstate, message: message.into(), hint: None }
+        Self { sqlstate, message: message.into(), hint: None, place: None }
     }
 
     /// As an error after which the session goes on.
     pub(crate) fn error(&self) -> Bytes {
         let fields = ErrorFields::error(self.sqlstate, &self.message);
-        error(&ErrorFields { hint: self.hint.as_deref(), ..fields })
+        error(&ErrorFields { hint: self.hint.as_deref(), position: self.place, ..fields })
     }
 
     /// As an error that ends the session.

@@ -28,6 +28,10 @@ const TEXT_OID: u32 = 25;
 /// [`Refusal`] if the statement is not understood, or not allowed for anyone. A statement that
 /// touches what no grant names at all reads the same as one about what does not exist.
 pub fn analyse(request: &Request<'_>) -> Result<Plan, Refusal> {
+    analysed(request).map_err(|refusal| refusal.placed(request.text))
+}
+
+fn analysed(request: &Request<'_>) -> Result<Plan, Refusal> {
     limits::check(request.text)?;
     statement(request, parse_one(request.text)?)
 }
@@ -77,7 +81,7 @@ pub(crate) fn parse_one(text: &str) -> Result<Option<NodeEnum>, Refusal> {
 
 /// All statements of a text, as PostgreSQL's grammar reads it.
 pub(crate) fn parse(text: &str) -> Result<Vec<RawStmt>, Refusal> {
-    let parsed = pg_query::parse(text, 0).map_err(|error| Refusal::parser(&error))?;
+    let parsed = pg_query::parse(text, 0).map_err(|error| Refusal::parser(text, &error))?;
     let ParseResult { version: _, stmts } = parsed.protobuf;
     Ok(stmts)
 }
@@ -122,7 +126,10 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
         }
         // What the client may not know of it cannot be told from what is not there.
         Err(refusal) => match walk.ungranted() {
-            Some((relation, action)) => Err(Refusal::unknown_relation(&relation.name, action)),
+            Some((relation, action)) => {
+                let unknown = Refusal::unknown_relation(&relation.name, action);
+                Err(unknown.at(refusal.byte.unwrap_or(-1)))
+            }
             None => Err(refusal),
         },
     }

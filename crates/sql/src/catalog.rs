@@ -138,6 +138,20 @@ impl Catalog {
         Some(relation.columns.iter().map(|column| column.name.clone()).collect())
     }
 
+    /// True if no column is masked and all columns of all relations are among those that `covered`
+    /// gives.
+    pub fn shows_all(&self, covered: impl Fn(&RelationName) -> BTreeSet<String>) -> bool {
+        let is_masked =
+            |relation: &Arc<Relation>| relation.columns.iter().any(|c| c.mask.is_some());
+        if self.relations.values().any(is_masked) {
+            return false;
+        }
+        self.relations.values().all(|relation| {
+            let covered = covered(&relation.name);
+            relation.columns.iter().all(|column| covered.contains(&column.name))
+        })
+    }
+
     /// The relations that cannot be used by any client, each with the reason.
     pub fn unusable(&self) -> Vec<(RelationName, String)> {
         let relations = self.relations.values();

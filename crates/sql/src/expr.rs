@@ -62,7 +62,11 @@ impl Walk<'_> {
     }
 
     fn column_ref(&mut self, column: &ColumnRef) -> Result<Node, Refusal> {
-        let ColumnRef { fields, location: _ } = column;
+        let ColumnRef { fields, location } = column;
+        self.named_column(fields).map_err(|refusal| refusal.at(*location))
+    }
+
+    fn named_column(&mut self, fields: &[Node]) -> Result<Node, Refusal> {
         if let Some(row) = self.whole_row(fields)? {
             return Ok(row);
         }

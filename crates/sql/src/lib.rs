@@ -30,6 +30,7 @@ mod merge;
 mod names;
 mod operation;
 mod order;
+mod place;
 mod plan;
 mod refusal;
 mod request;
@@ -59,6 +60,7 @@ pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
     SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, TARGETS_MAX, TOKENS_MAX,
 };
+pub use place::place_in_client;
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
 pub use request::{Granted, Request};

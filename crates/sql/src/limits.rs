@@ -59,7 +59,7 @@ pub(crate) fn check(text: &str) -> Result<(), Refusal> {
     if text.contains('\0') {
         return Err(Refusal::syntax("a statement cannot hold a NUL character"));
     }
-    let tokens = pg_query::scan(text).map_err(|error| Refusal::parser(&error))?.tokens;
+    let tokens = pg_query::scan(text).map_err(|error| Refusal::parser(text, &error))?.tokens;
     if tokens.len() > TOKENS_MAX {
         return Err(Refusal::too_large("tokens", TOKENS_MAX));
     }

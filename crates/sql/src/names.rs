@@ -48,12 +48,21 @@ impl Walk<'_> {
             inh: _,
             relpersistence,
             alias: _,
-            location: _,
+            location,
         } = name;
         if relpersistence != "p" || relname.is_empty() {
             return Err(Refusal::later("not_supported_temporary", "a temporary table"));
         }
-        let unknown = || Refusal::unknown_relation(relname, action);
+        let unknown = || {
+            let refusal = if self.world.shows_all() {
+                let parts = [catalogname, schemaname, relname].map(String::as_str);
+                let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                Refusal::no_relation(&parts.join("."))
+            } else {
+                Refusal::unknown_relation(relname, action)
+            };
+            refusal.at(*location)
+        };
         if !catalogname.is_empty() && catalogname != self.world.database {
             return Err(unknown());
         }

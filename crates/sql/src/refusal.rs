@@ -1,5 +1,7 @@
 //! Why a statement is refused without asking the policy.
 
+use crate::place;
+
 /// A statement that is not understood, not allowed for anyone, or not supported yet.
 ///
 /// The message is safe for the client: it names only what the client itself wrote.
@@ -14,6 +16,10 @@ pub struct Refusal {
     pub message: String,
     /// What to do instead.
     pub hint: Option<String>,
+    /// Where in the client's text, in characters from 1.
+    pub place: Option<u32>,
+    /// The same in bytes from 0, until the analysis ends.
+    pub(crate) byte: Option<i32>,
     /// True if a later version may accept the statement.
     pub supported_later: bool,
 }
@@ -25,6 +31,7 @@ const FEATURE_NOT_SUPPORTED: &str = "0A000";
 const STATEMENT_TOO_COMPLEX: &str = "54001";
 const UNDEFINED_COLUMN: &str = "42703";
 const AMBIGUOUS_COLUMN: &str = "42702";
+const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_OBJECT: &str = "42704";
 const INVALID_PARAMETER_VALUE: &str = "22023";
@@ -32,7 +39,34 @@ const INTERNAL_ERROR: &str = "XX000";
 
 impl Refusal {
     fn new(code: &'static str, sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self { code, sqlstate, message: message.into(), hint: None, supported_later: false }
+        Self {
+            code,
+            sqlstate,
+            message: message.into(),
+            hint: None,
+            place: None,
+            byte: None,
+            supported_later: false,
+        }
+    }
+
+    /// Notes where the node stands that is refused. The innermost one counts.
+    #[must_use]
+    pub(crate) fn at(mut self, location: i32) -> Self {
+        if location >= 0 {
+            self.byte = self.byte.or(Some(location));
+        }
+        self
+    }
+
+    /// Says the place in characters of the client's text.
+    #[must_use]
+    pub(crate) fn placed(mut self, text: &str) -> Self {
+        if self.place.is_none() {
+            let byte = self.byte.and_then(|byte| usize::try_from(byte).ok());
+            self.place = byte.and_then(|byte| place::character_of(text, byte));
+        }
+        self
     }
 
     /// Adds what to do instead.
@@ -46,11 +80,21 @@ impl Refusal {
         Self::new("syntax_error", SYNTAX_ERROR, message)
     }
 
-    /// PostgreSQL's own grammar does not accept the text.
-    pub(crate) fn parser(error: &pg_query::Error) -> Self {
+    /// Counts the place from the beginning of a text in which the statement begins at a byte.
+    #[must_use]
+    pub(crate) fn behind(mut self, text: &str, start: usize) -> Self {
+        let before = text.get(..start).unwrap_or_default().chars().count();
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        self.place = self.place.map(|place| place.saturating_add(before));
+        self
+    }
+
+    /// PostgreSQL's own grammar does not accept the text: its own words, and where.
+    pub(crate) fn parser(text: &str, error: &pg_query::Error) -> Self {
         match error {
             pg_query::Error::Parse(message) | pg_query::Error::Scan(message) => {
-                Self::syntax(message.clone())
+                let place = place::of_syntax_error(text, message);
+                Self { place, ..Self::syntax(message.clone()) }
             }
             pg_query::Error::Conversion(_)
             | pg_query::Error::Decode(_)
@@ -97,8 +141,28 @@ impl Refusal {
         )
     }
 
+    /// The same where nothing is hidden from the client: it does not exist.
+    pub(crate) fn no_relation(name: &str) -> Self {
+        let message = format!("relation \"{name}\" does not exist");
+        Self::new("unknown_relation", UNDEFINED_TABLE, message)
+    }
+
     pub(crate) fn unknown_column(name: &str) -> Self {
-        Self::new("unknown_column", UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+        // As PostgreSQL says it: a bare name in quotes, a qualified one without.
+        let shown = if name.contains('.') { name.to_owned() } else { format!("\"{name}\"") };
+        Self::new("unknown_column", UNDEFINED_COLUMN, format!("column {shown} does not exist"))
+    }
+
+    /// A name before the dot that FROM does not have.
+    pub(crate) fn missing_item(name: &str) -> Self {
+        let message = format!("missing FROM-clause entry for table \"{name}\"");
+        Self::new("unknown_column", UNDEFINED_TABLE, message)
+    }
+
+    /// A column to be written.
+    pub(crate) fn unknown_column_of(name: &str, relation: &str) -> Self {
+        let message = format!("column \"{name}\" of relation \"{relation}\" does not exist");
+        Self::new("unknown_column", UNDEFINED_COLUMN, message)
     }
 
     pub(crate) fn ambiguous_column(name: &str) -> Self {

@@ -183,7 +183,20 @@ pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal
             Ok(Found { column: column.clone(), written })
         }
         None if names_a_row(levels, parts) => Err(Refusal::whole_row(&shown)),
-        None => Err(Refusal::unknown_column(&shown)),
+        None => Err(not_found(levels, parts)),
+    }
+}
+
+/// What PostgreSQL says of a name that means nothing.
+fn not_found(levels: &[Level], parts: &[&str]) -> Refusal {
+    let (schema, item) = match *parts {
+        [item, _] => (None, item),
+        [schema, item, _] => (Some(schema), item),
+        _ => return Refusal::unknown_column(&parts.join(".")),
+    };
+    match find_item(levels, schema, item) {
+        Ok(None) => Refusal::missing_item(item),
+        Ok(Some(_)) | Err(_) => Refusal::unknown_column(&parts.join(".")),
     }
 }
 

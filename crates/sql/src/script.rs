@@ -47,6 +47,10 @@ pub struct Piece {
 /// [`Refusal`] of the first statement that is refused; then none of them may run, as none does in
 /// PostgreSQL if the text cannot be read to its end.
 pub fn analyse_script(request: &Request<'_>, block: Block) -> Result<Vec<Piece>, Refusal> {
+    analysed(request, block).map_err(|refusal| refusal.placed(request.text))
+}
+
+fn analysed(request: &Request<'_>, block: Block) -> Result<Vec<Piece>, Refusal> {
     limits::check(request.text)?;
     let mut statements = parse(request.text)?;
     if statements.len() > limits::STATEMENTS_MAX {
@@ -73,10 +77,12 @@ fn analyse_pieces(
     let mut pieces: Vec<Piece> = Vec::with_capacity(statements.len());
     let mut forwarded = 0_usize;
     for text in texts_of(request.text, statements).ok_or_else(Refusal::mismatch)? {
+        // The piece is a part of the text, so their addresses tell how far in.
+        let start = text.as_ptr().addr().saturating_sub(request.text.as_ptr().addr());
         state.begin();
         let settings = &state.settings;
         let own = Request { text, search_path: &settings.search_path, settings, ..*request };
-        let plan = crate::analyse(&own)?;
+        let plan = crate::analyse(&own).map_err(|refusal| refusal.behind(request.text, start))?;
         state.follow(&plan.effect);
         forwarded = forwarded.saturating_add(plan.forward.len()).saturating_add(BETWEEN.len());
         if forwarded > limits::FORWARD_BYTES_MAX {

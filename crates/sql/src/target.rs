@@ -42,14 +42,15 @@ impl Walk<'_> {
             return Err(Refusal::syntax("a target cannot have a part"));
         }
         let value = self.flattened(*value)?;
-        if let Some(NodeEnum::ColumnRef(ColumnRef { fields, location: _ })) = &value.node {
-            return match fields.split_last() {
+        if let Some(NodeEnum::ColumnRef(ColumnRef { fields, location })) = &value.node {
+            let targets = match fields.split_last() {
                 Some((last, item)) if tree::is_star(last) => self.star(item, before),
-                Some(_) | None => {
-                    self.reserve_outputs(before, 1)?;
-                    Ok(vec![self.bare(name, fields)?])
-                }
+                Some(_) | None => self
+                    .reserve_outputs(before, 1)
+                    .and_then(|()| self.bare(name, fields))
+                    .map(|target| vec![target]),
             };
+            return targets.map_err(|refusal| refusal.at(*location));
         }
         self.reserve_outputs(before, 1)?;
         let name = if name.is_empty() { figure::column_name(&value) } else { name };

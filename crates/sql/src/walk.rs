@@ -46,6 +46,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// True if nothing on the target is hidden from the client.
+    pub(crate) fn shows_all(&self) -> bool {
+        self.catalog.shows_all(|relation| (self.granted)(relation, Action::Select))
+    }
+
     /// True if some live grant names the relation, whatever it allows there.
     pub(crate) fn is_granted(&self, relation: &RelationName) -> bool {
         let actions = [Action::Select, Action::Insert, Action::Update, Action::Delete];

@@ -162,21 +162,22 @@ impl Walk<'_> {
             let Some(NodeEnum::ResTarget(target)) = column.node else {
                 return Err(Refusal::syntax("not a column"));
             };
-            let ResTarget { name, indirection, val, location: _ } = *target;
+            let ResTarget { name, indirection, val, location } = *target;
             if val.is_some() {
                 return Err(Refusal::syntax("not a column"));
             }
             let part = self.written_part(use_index, &name, indirection)?;
-            named.push((name, part));
+            named.push((name, part, location));
         }
         if named.is_empty() {
             let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
             let columns = used.relation.columns.iter().take(width.unwrap_or(0));
-            named = columns.map(|column| (column.name.clone(), Vec::new())).collect();
+            named = columns.map(|column| (column.name.clone(), Vec::new(), -1)).collect();
         }
         let mut checked = Vec::with_capacity(named.len());
-        for (name, part) in named {
-            self.write_column(use_index, Action::Insert, &name)?;
+        for (name, part, location) in named {
+            self.write_column(use_index, Action::Insert, &name)
+                .map_err(|refusal| refusal.at(location))?;
             checked.push(column_target(&name, part, None));
         }
         Ok(checked)
@@ -208,7 +209,7 @@ impl Walk<'_> {
     ) -> Result<(), Refusal> {
         let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
         if used.relation.column(name).is_none() {
-            return Err(Refusal::unknown_column(name));
+            return Err(Refusal::unknown_column_of(name, &used.relation.name.name));
         }
         self.touch(use_index, action, Some(name));
         Ok(())
@@ -252,9 +253,9 @@ impl Walk<'_> {
             let Some(NodeEnum::ResTarget(target)) = target.node else {
                 return Err(Refusal::syntax("not an assignment"));
             };
-            let ResTarget { name, indirection, val, location: _ } = *target;
+            let ResTarget { name, indirection, val, location } = *target;
             let part = self.written_part(use_index, &name, indirection)?;
-            self.write_column(use_index, action, &name)?;
+            self.write_column(use_index, action, &name).map_err(|refusal| refusal.at(location))?;
             let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
             let value = self.written_value(*value, Some(()))?;
             if let Some(target) = self.written_type(use_index, &name) {

@@ -49,6 +49,11 @@ impl Report {
         Some(String::from_utf8_lossy(bytes))
     }
 
+    /// All fields in the order in which they came, each by its one-letter code.
+    pub fn fields(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.fields.iter().map(|(code, bytes)| (*code, bytes.as_ref()))
+    }
+
     /// Returns the SQLSTATE: five digits or capital letters, or nothing if there is none.
     pub fn sqlstate(&self) -> Option<&str> {
         let (_, bytes) = self.fields.iter().find(|&&(known, _)| known == b'C')?;

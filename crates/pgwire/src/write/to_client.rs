@@ -119,6 +119,49 @@ fn report(out: &mut BytesMut, kind: u8, fields: &ErrorFields<'_>) {
     debug_assert!(written.is_ok(), "every text is bounded");
 }
 
+/// Tells an error with the fields of another, such as a target's. Nothing is added or cut.
+///
+/// # Errors
+///
+/// [`WriteError`] if a field holds a NUL, or all are too long together.
+pub fn error_fields<'a>(
+    out: &mut BytesMut,
+    fields: impl IntoIterator<Item = (u8, &'a [u8])>,
+) -> Result<(), WriteError> {
+    fields_as(out, b'E', fields)
+}
+
+/// Tells a notice with the fields of another.
+///
+/// # Errors
+///
+/// As [`error_fields`].
+pub fn notice_fields<'a>(
+    out: &mut BytesMut,
+    fields: impl IntoIterator<Item = (u8, &'a [u8])>,
+) -> Result<(), WriteError> {
+    fields_as(out, b'N', fields)
+}
+
+fn fields_as<'a>(
+    out: &mut BytesMut,
+    kind: u8,
+    fields: impl IntoIterator<Item = (u8, &'a [u8])>,
+) -> Result<(), WriteError> {
+    message(out, kind, |out| {
+        for (code, bytes) in fields {
+            if code == 0 || bytes.contains(&0) {
+                return Err(WriteError::InnerNul);
+            }
+            out.put_u8(code);
+            out.put_slice(bytes);
+            out.put_u8(0);
+        }
+        out.put_u8(0);
+        Ok(())
+    })
+}
+
 fn put_field(out: &mut BytesMut, code: u8, text: &str) {
     out.put_u8(code);
     let end = text.floor_char_boundary(ERROR_TEXT_BYTES_MAX);
