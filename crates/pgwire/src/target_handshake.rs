@@ -99,8 +99,8 @@ pub enum TargetEvent {
 /// A session at a target, ready for queries.
 #[derive(Debug)]
 pub struct TargetSession {
-    /// The settings that the target reported, by name as sent.
-    pub parameters: BTreeMap<String, String>,
+    /// The settings that the target reported, by name as sent, in its order.
+    pub parameters: Vec<(String, String)>,
     /// What a cancel request must name, if the target said it.
     pub cancel_key: Option<CancelKey>,
     /// How it let the gateway in.
@@ -145,7 +145,8 @@ pub struct TargetHandshake {
     inbox: BytesMut,
     output: BytesMut,
     messages: u32,
-    parameters: BTreeMap<String, String>,
+    /// By name, with the place among the others.
+    parameters: BTreeMap<String, (usize, String)>,
     cancel_key: Option<CancelKey>,
     failed: Option<TargetError>,
 }
@@ -307,7 +308,9 @@ impl TargetHandshake {
             (_, BackendMessage::ErrorResponse(report)) => Err(TargetError::Refused(report)),
             (_, BackendMessage::NoticeResponse(report)) => Ok(Some(TargetEvent::Notice(report))),
             (Phase::Accepted(_), BackendMessage::ParameterStatus(status)) => {
-                self.parameters.insert(status.name.to_string(), status.value.to_string());
+                let place = self.parameters.len();
+                let known = self.parameters.entry(status.name.to_string());
+                known.or_insert((place, String::new())).1 = status.value.to_string();
                 Ok(None)
             }
             (Phase::Accepted(_), BackendMessage::BackendKeyData(data))
@@ -323,7 +326,7 @@ impl TargetHandshake {
             {
                 self.phase = Phase::Over;
                 Ok(Some(TargetEvent::Ready(Box::new(TargetSession {
-                    parameters: std::mem::take(&mut self.parameters),
+                    parameters: in_order(std::mem::take(&mut self.parameters)),
                     cancel_key: self.cancel_key.take(),
                     method,
                     decoder: BackendDecoder::with_received(self.inbox.split()),
@@ -373,4 +376,11 @@ fn length_max(kind: u8) -> Result<u32, ProtocolError> {
 
 fn malformed(Malformed: Malformed) -> TargetError {
     ProtocolError::Malformed { message: "AuthenticationSASL", fault: Fault::Scram }.into()
+}
+
+/// Settings in the order in which the target first reported each.
+fn in_order(parameters: BTreeMap<String, (usize, String)>) -> Vec<(String, String)> {
+    let mut all: Vec<_> = parameters.into_iter().collect();
+    all.sort_by_key(|(_, (place, _))| *place);
+    all.into_iter().map(|(name, (_, value))| (name, value)).collect()
 }

@@ -85,7 +85,7 @@ fn a_target_that_trusts_is_ready_at_once() {
     let stream = [greeting(), b"Z\0\0\0\x05I".to_vec()].concat();
     let (mut session, output) = play(login(None, WeakPasswords::Refused), &stream).unwrap();
     assert_eq!(session.method, AuthMethod::Trust);
-    assert_eq!(session.parameters["server_version"], "18.1");
+    assert!(session.parameters.contains(&("server_version".into(), "18.1".into())));
     assert!(session.cancel_key.as_ref().unwrap().matches(42, &[9; 4]));
     assert!(output.is_empty());
     // What arrived behind the log-in is not lost.

@@ -137,12 +137,11 @@ impl Session {
     ) -> Result<(), Ending> {
         let sqlstate = report.sqlstate().map(str::to_owned);
         let origin = Origin::of(&running.plan);
-        let (result, error) = match self.cut.take() {
-            Some(cut) => (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message).error()),
-            None => {
-                let asked = Some(self.asked(&running));
-                (FinishedResult::Failed, self.error_for_client(report, origin, asked).await?)
-            }
+        let (result, error) = if let Some(cut) = self.cut.take() {
+            (FinishedResult::Cut, Refused::new(cut.sqlstate, cut.message).error())
+        } else {
+            let asked = Some(self.asked(&running));
+            (FinishedResult::Failed, self.error_for_client(report, origin, asked).await?)
         };
         self.finish(running, End { sqlstate, ..End::of(result) }, error).await
     }

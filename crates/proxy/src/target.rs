@@ -103,7 +103,7 @@ impl Target {
                     TargetEvent::Notice(_) => {}
                     TargetEvent::Ready(session) => {
                         let link = TargetLink { target: Arc::clone(self), key: session.cancel_key };
-                        let parameters = session.parameters.into_iter().collect();
+                        let parameters = session.parameters;
                         return Ok(Connected {
                             stream,
                             decoder: session.decoder,
