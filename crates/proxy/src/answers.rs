@@ -130,7 +130,8 @@ impl Session {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
             }
-            (Took::Part(Part::Instead(error)), _) => {
+            (Took::Part(Part::Instead(error)), BackendMessage::ErrorResponse(report)) => {
+                self.undo_batch(report.sqlstate()).await?;
                 self.holds.push(Hold::Bytes(error));
                 Ok(())
             }
@@ -155,9 +156,11 @@ impl Session {
             (Took::Failed(reply, skipped), BackendMessage::ErrorResponse(report)) => {
                 self.take_failure(reply, skipped, &report).await
             }
-            (Took::Part(Part::CommitFailed | Part::QueryFailed(..)) | Took::Failed(..), _) => {
-                Err(Ending::Plan(KIND))
-            }
+            (
+                Took::Part(Part::Instead(_) | Part::CommitFailed | Part::QueryFailed(..))
+                | Took::Failed(..),
+                _,
+            ) => Err(Ending::Plan(KIND)),
         }
     }
 

@@ -49,7 +49,7 @@ impl Session {
     /// Answers a denied Query.
     pub(crate) fn refuse_query(&mut self, denial: &Denial) -> Result<(), Ending> {
         let error = denial.error.error();
-        if self.status == TransactionStatus::Open {
+        if self.batch.forwarded || self.status == TransactionStatus::Open {
             self.send(wire::query(UNPARSABLE)?, Some((Expected::Query, Reply::Unparsable(error))));
             self.batch.waiting = true;
         } else {

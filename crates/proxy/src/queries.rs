@@ -20,9 +20,6 @@ use crate::session::{Ending, Session};
 
 impl Session {
     pub(crate) async fn take_query(&mut self, query: Query) -> Result<(), Ending> {
-        if self.batch.forwarded {
-            return Err(Ending::ClientRefused("a Query inside a batch that has no Sync yet"));
-        }
         let planned = match self.script(&query.text).await? {
             Ok(planned) => planned,
             Err(denial) => return self.deny_query(&query.text, denial).await,

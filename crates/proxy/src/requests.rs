@@ -38,7 +38,12 @@ impl Session {
     pub(crate) async fn take_requests(&mut self) -> Result<(), Ending> {
         let turn_ends = Instant::now().checked_add(TURN_MAX);
         self.has_more_requests = false;
-        while !self.batch.waiting {
+        if self.is_settled()
+            && let Some(message) = self.batch.deferred.take()
+        {
+            self.take_request(message).await?;
+        }
+        while self.takes_requests() {
             if turn_ends.is_none_or(|end| end <= Instant::now()) {
                 self.has_more_requests = true;
                 break;
@@ -58,6 +63,10 @@ impl Session {
                 Ok(())
             }
             _ if self.batch.skipping => Ok(()),
+            FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) if !self.is_settled() => {
+                self.defer(message);
+                Ok(())
+            }
             FrontendMessage::Query(query) => self.take_query(query).await,
             FrontendMessage::Parse(parse) => self.take_parse(parse).await,
             FrontendMessage::Bind(bind) => self.take_bind(&bind),
@@ -83,6 +92,23 @@ impl Session {
                 Err(Ending::ClientRefused("a password message after authentication"))
             }
         }
+    }
+
+    /// True while messages of the client are looked at.
+    pub(crate) fn takes_requests(&self) -> bool {
+        !self.batch.waiting && self.batch.deferred.is_none()
+    }
+
+    /// True if the target has answered all that it was sent.
+    fn is_settled(&self) -> bool {
+        self.replies.is_empty() && self.outgoing.is_empty()
+    }
+
+    /// Lets a message that ends a batch without a Sync wait for what stands before it: if that
+    /// fails, the target drops the message unanswered, as everything up to the next Sync.
+    fn defer(&mut self, message: FrontendMessage) {
+        self.batch.deferred = Some(message);
+        self.send(wire::flush(), None);
     }
 
     async fn take_parse(&mut self, parse: Parse) -> Result<(), Ending> {
@@ -221,13 +247,8 @@ impl Session {
         }
     }
 
-    /// Denies a fast-path call. It is its own batch, like Query.
+    /// Denies a fast-path call. It ends a batch, like Query.
     async fn take_function_call(&mut self) -> Result<(), Ending> {
-        if self.batch.forwarded {
-            return Err(Ending::ClientRefused(
-                "a FunctionCall inside a batch that has no Sync yet",
-            ));
-        }
         let denial =
             Denial::not_supported("function_call", "the function call protocol is not supported");
         self.deny_query("", denial).await

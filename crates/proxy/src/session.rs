@@ -19,6 +19,7 @@ use bytes::Bytes;
 use journal::JournalError;
 use ledger::Payload;
 use model::{AccessEvent, AccessRecord, GrantId, SessionEnd, Timestamp};
+use pgwire::frontend::FrontendMessage;
 use pgwire::pipeline::ReplyQueue;
 use pgwire::{BackendDecoder, FrontendDecoder, ProtocolError, TransactionStatus, WriteError};
 use sql::ClientSettings;
@@ -77,6 +78,8 @@ pub(crate) struct Batch {
     pub(crate) script: Option<Asked>,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
     pub(crate) waiting: bool,
+    /// A message that ends it without a Sync, and waits until the target has answered the others.
+    pub(crate) deferred: Option<FrontendMessage>,
 }
 
 /// What is undone when a batch fails, beside the command that failed.
@@ -223,9 +226,9 @@ impl Session {
     async fn step(&mut self) -> Result<(), Ending> {
         let deadline = self.next_deadline();
         let reads_client = !self.server.outbox.is_full()
-            && (!self.batch.waiting || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
+            && (self.takes_requests() || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
         let reads_target = !self.client.outbox.is_full();
-        let has_more_requests = self.has_more_requests && !self.batch.waiting;
+        let has_more_requests = self.has_more_requests && self.takes_requests();
         let event = tokio::select! {
             biased;
             () = self.gate.stopping() => Event::Stop,

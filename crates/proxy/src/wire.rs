@@ -74,6 +74,13 @@ pub(crate) fn parameter_status(name: &str, value: &str) -> Result<Bytes, WriteEr
     Ok(out.freeze())
 }
 
+/// `Flush`: the target is to answer what it has so far.
+pub(crate) fn flush() -> Bytes {
+    let mut out = BytesMut::new();
+    write::flush(&mut out);
+    out.freeze()
+}
+
 pub(crate) fn terminate() -> Bytes {
     let mut out = BytesMut::new();
     write::terminate(&mut out);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use e2e::ledger::{self, Commands};
 use e2e::postgres::{SERVICE_PASSWORD, SERVICE_ROLE};
 use e2e::wire::{self, bind, execute, message, parse};
 use e2e::{Cluster, Gateway, Login, Settings, SqlError, Target, Wire};
@@ -54,7 +55,8 @@ fn unnamed(sql: &str, values: &[Option<&[u8]>]) -> Vec<u8> {
 type Case = (&'static str, Vec<Step>);
 
 fn cases() -> Vec<Case> {
-    [messages(), names(), batches(), portals(), transactions(), scripts()].concat()
+    [messages(), names(), batches(), queries_in_batches(), portals(), transactions(), scripts()]
+        .concat()
 }
 
 fn messages() -> Vec<Case> {
@@ -148,6 +150,46 @@ fn batches() -> Vec<Case> {
         (
             "a Flush within a batch",
             vec![batch(&[parse("", MANY), flush(), many(), flush(), sync()])],
+        ),
+    ]
+}
+
+/// A Query, too, ends a batch; JDBC and asyncpg send them so.
+fn queries_in_batches() -> Vec<Case> {
+    let insert = || unnamed("INSERT INTO billing.notes (tag) VALUES ($1)", &[Some(b"in-a-batch")]);
+    let count = || query("SELECT count(*) FROM billing.notes WHERE tag = 'in-a-batch'");
+    let clean = || (query("DELETE FROM billing.notes WHERE tag = 'in-a-batch'"), 1);
+    vec![
+        ("a Query behind a Parse", vec![([parse("s", N1), count()].concat(), 1)]),
+        (
+            "a Query behind a Parse that was answered",
+            vec![([parse("s", N1), describe(b'S', "s"), flush()].concat(), 0), (count(), 1)],
+        ),
+        (
+            "a Query behind a write, which it commits",
+            vec![([insert(), count()].concat(), 1), (count(), 1), clean()],
+        ),
+        (
+            "a Query that fails undoes the write before it",
+            vec![([insert(), query(BAD)].concat(), 1), (count(), 1)],
+        ),
+        (
+            "a Query behind an error is dropped",
+            vec![([unnamed(BAD, &[]), count(), count(), sync()].concat(), 1), (count(), 1)],
+        ),
+        (
+            "a Query and a Sync",
+            vec![([unnamed(MANY, &[]), count(), sync(), unnamed(N, &[]), sync()].concat(), 3)],
+        ),
+        (
+            "a transaction around it",
+            vec![
+                (query("BEGIN"), 1),
+                ([insert(), query("SAVEPOINT s"), unnamed(BAD, &[]), sync()].concat(), 2),
+                (query("ROLLBACK TO SAVEPOINT s"), 1),
+                (count(), 1),
+                (query("ROLLBACK"), 1),
+            ],
         ),
     ]
 }
@@ -298,12 +340,12 @@ fn what_the_gateway_refuses_of_the_protocol() {
     let token = gateway.identity("agent");
     gateway.grant("agent", "billing", &SCOPE);
     let function_call = message(b'F', &[&2078_i32.to_be_bytes()[..], &[0; 6]].concat());
-    let in_batch = [parse("s", MANY), query(MANY)].concat();
+    let call_in_batch = [parse("s", MANY), function_call.clone()].concat();
     #[rustfmt::skip]
     let cases = [
         // what                             message                              answer
         ("statements in one Parse",         [parse("", "SELECT 1; SELECT 2"), sync()].concat(), ["E 42601", "Z(\"I\")"]),
-        ("a Query in an unfinished batch",  in_batch,                            ["E 08P01", "Closed"]),
+        ("a function call in a batch",      call_in_batch,                       ["E 0A000", "Z(\"I\")"]),
         ("COPY",                            query("COPY billing.notes TO STDOUT"), ["E 0A000", "Z(\"I\")"]),
         ("a function call",                 function_call,                       ["E 0A000", "Z(\"I\")"]),
         ("LISTEN",                          query("LISTEN everything"),          ["E 0A000", "Z(\"I\")"]),
@@ -315,10 +357,29 @@ fn what_the_gateway_refuses_of_the_protocol() {
         let mut seen = run(&mut wire, &[(bytes, 1)]);
         seen.retain(|line| !line.starts_with('1'));
         assert_eq!(seen, expected, "{what}");
-        if expected[1] != "Closed" {
-            assert_eq!(wire.simple(MANY).rows().len(), 5, "after {what}");
-        }
+        assert_eq!(wire.simple(MANY).rows().len(), 5, "after {what}");
     }
+}
+
+#[test]
+fn a_denied_query_undoes_what_its_batch_did_before() {
+    let database = Cluster::shared().billing();
+    let gateway = Gateway::start(&Settings::new(vec![Target::billing(&database)]));
+    let token = gateway.identity("agent");
+    gateway.grant("agent", "billing", &SCOPE);
+    let mut wire = gateway.connect("agent", "billing", &token).unwrap();
+    let insert = unnamed("INSERT INTO billing.notes (tag) VALUES ('undone')", &[]);
+    let denied = query("SELECT amount FROM hr.salaries");
+
+    let seen = run(&mut wire, &[([insert, denied].concat(), 1)]);
+
+    assert_eq!(seen.last().map(String::as_str), Some("Z(\"I\")"), "{seen:?}");
+    assert!(seen.contains(&"E 42501".to_owned()), "{seen:?}");
+    assert_eq!(database.value("SELECT count(*) FROM billing.notes WHERE tag = 'undone'"), "0");
+    let undone = ledger::of_kind(&gateway, "batch_rolled_back");
+    let (command, _) = Commands::read(&gateway).denied.pop_first().unwrap();
+    assert_eq!(undone.len(), 1);
+    assert_eq!(undone[0].leaf["last"].as_u64(), Some(command.1));
 }
 
 /// The answers, as far as both must agree: errors by SQLSTATE, all else byte for byte, but for the
