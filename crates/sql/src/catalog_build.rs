@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mask::ColumnType;
 use model::{Action, Mask, MaskDeclaration, RelationName};
 
+use crate::ClientSettings;
 use crate::analyse;
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
@@ -331,12 +332,14 @@ fn judge_view(
     errors: &mut Vec<CatalogError>,
 ) -> bool {
     let everything = |relation: &RelationName, _: Action| BTreeSet::from([relation.name.clone()]);
+    let settings = ClientSettings::default();
     let world = World {
         catalog,
         search_path: Vec::new(),
         identity: "",
         database: "",
         granted: &everything,
+        settings: &settings,
         forwards: false,
     };
     let judged = analyse::view_columns(&world, text);

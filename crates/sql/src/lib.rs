@@ -38,6 +38,7 @@ mod rows;
 mod scope;
 mod script;
 mod select;
+mod session_call;
 mod settings;
 mod sublink;
 mod substitute;

@@ -7,7 +7,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::Walk;
-use crate::{Refusal, functions, text_search};
+use crate::{Refusal, functions, session_call, text_search};
 
 impl Walk<'_> {
     pub(crate) fn operation(&mut self, operation: AExpr) -> Result<Node, Refusal> {
@@ -52,8 +52,12 @@ impl Walk<'_> {
 
     /// A function call anywhere but in FROM.
     pub(crate) fn call(&mut self, call: FuncCall) -> Result<Node, Refusal> {
+        let name = function_name(&call.funcname)?;
+        if session_call::is_session_call(&name) {
+            return self.session_call(&name, &call);
+        }
         let FuncCall {
-            funcname,
+            funcname: _,
             args,
             agg_order,
             agg_filter,
@@ -65,7 +69,6 @@ impl Walk<'_> {
             funcformat,
             location: _,
         } = call;
-        let name = function_name(&funcname)?;
         if functions::is_session_name(&name) && args.is_empty() && over.is_none() {
             return Ok(self.session_name(&name));
         }

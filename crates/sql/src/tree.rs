@@ -57,7 +57,16 @@ pub(crate) fn text(text: &str) -> Node {
 
 /// A text constant cast to one of PostgreSQL's own types.
 pub(crate) fn typed_text(text: &str, type_name: &str) -> Node {
-    let literal = self::text(text);
+    typed(self::text(text), type_name)
+}
+
+/// NULL cast to one of PostgreSQL's own types.
+pub(crate) fn typed_null(type_name: &str) -> Node {
+    let null = AConst { isnull: true, location: NOWHERE, val: None };
+    typed(node(NodeEnum::AConst(null)), type_name)
+}
+
+fn typed(literal: Node, type_name: &str) -> Node {
     let type_name = TypeName {
         names: system_name(type_name),
         type_oid: 0,
@@ -107,14 +116,33 @@ pub(crate) fn as_texts(items: &[Node]) -> Option<Vec<&str>> {
     items.iter().map(as_text).collect()
 }
 
+/// The value of a text constant.
+pub(crate) fn as_constant_text(item: &Node) -> Option<&str> {
+    match as_constant(item) {
+        Some(a_const::Val::Sval(protobuf::String { sval })) => Some(sval),
+        Some(_) | None => None,
+    }
+}
+
+/// The value of a truth constant.
+pub(crate) fn as_constant_truth(item: &Node) -> Option<bool> {
+    match as_constant(item) {
+        Some(a_const::Val::Boolval(protobuf::Boolean { boolval })) => Some(*boolval),
+        Some(_) | None => None,
+    }
+}
+
+fn as_constant(item: &Node) -> Option<&a_const::Val> {
+    match &item.node {
+        Some(NodeEnum::AConst(AConst { isnull: false, location: _, val })) => val.as_ref(),
+        Some(_) | None => None,
+    }
+}
+
 /// The value of an integer constant.
 pub(crate) fn as_integer(item: &Node) -> Option<i32> {
-    match &item.node {
-        Some(NodeEnum::AConst(AConst {
-            isnull: false,
-            location: _,
-            val: Some(a_const::Val::Ival(Integer { ival })),
-        })) => Some(*ival),
+    match as_constant(item) {
+        Some(a_const::Val::Ival(Integer { ival })) => Some(*ival),
         Some(_) | None => None,
     }
 }

@@ -9,7 +9,7 @@ use pg_query::protobuf::{
     AConst, Integer, VariableSetKind, VariableSetStmt, VariableShowStmt, a_const,
 };
 
-use crate::settings::{self, Setting};
+use crate::settings::{self, ClientSettings, Setting};
 use crate::value::{Kind, is_allowed};
 use crate::{Effect, Refusal, Request, SettingSpan, transaction};
 
@@ -50,7 +50,7 @@ enum Change {
 
 /// The names are spelled as SHOW prints them.
 #[rustfmt::skip]
-const RULES: [Rule; 34] = [
+const RULES: [Rule; 35] = [
     Rule { name: "application_name",              change: Change::Kept(Setting::ApplicationName) },
     Rule { name: "search_path",                   change: Change::Kept(Setting::SearchPath) },
     Rule { name: "TimeZone",                      change: Change::Forwarded(Kind::TimeZone) },
@@ -58,6 +58,7 @@ const RULES: [Rule; 34] = [
     Rule { name: "IntervalStyle",                 change: Change::Forwarded(Kind::OneOf(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"])) },
     Rule { name: "extra_float_digits",            change: Change::Forwarded(Kind::Integer(-15, 3)) },
     Rule { name: "bytea_output",                  change: Change::Pinned("hex") },
+    Rule { name: "jit",                           change: Change::Forwarded(Kind::Boolean) },
     Rule { name: "statement_timeout",             change: Change::Forwarded(Kind::Timeout) },
     Rule { name: "lock_timeout",                  change: Change::Forwarded(Kind::Timeout) },
     Rule { name: "client_min_messages",           change: Change::Forwarded(Kind::OneOf(&["notice", "warning", "error"])) },
@@ -92,29 +93,70 @@ fn rule(name: &str) -> Result<&'static Rule, Refusal> {
     known.ok_or_else(|| Refusal::setting(name))
 }
 
+/// How a statement reads a setting.
+pub(crate) enum Reading {
+    /// The target knows it, by this name.
+    Target(&'static str),
+    /// It is this.
+    Known(String),
+}
+
+/// How `current_setting` and SHOW read a setting.
+///
+/// # Errors
+///
+/// [`Refusal`] if clients may not see it.
+pub(crate) fn reading(
+    name: &str,
+    settings: &ClientSettings,
+    identity: &str,
+) -> Result<(&'static str, Reading), Refusal> {
+    let rule = rule(name)?;
+    let reading = match &rule.change {
+        Change::Kept(setting) => Reading::Known(settings.shown(*setting).to_owned()),
+        Change::Identity => Reading::Known(identity.to_owned()),
+        Change::Answer(words) => Reading::Known((*words).to_owned()),
+        Change::Forwarded(_) | Change::Pinned(_) | Change::ReadOnly => Reading::Target(rule.name),
+    };
+    Ok((rule.name, reading))
+}
+
+/// The target's name of a setting that `set_config` may give this value in the middle of a
+/// statement: one that the target keeps.
+///
+/// # Errors
+///
+/// [`Refusal`] for any other.
+pub(crate) fn settable(name: &str, value: &str) -> Result<&'static str, Refusal> {
+    let rule = rule(name)?;
+    match &rule.change {
+        Change::Forwarded(kind) if is_allowed(kind, value) => Ok(rule.name),
+        Change::Forwarded(_) => Err(Refusal::setting_value(rule.name)),
+        Change::Kept(_) => Err(Refusal::setting(rule.name).with_hint("Use SET.")),
+        Change::Pinned(_) | Change::ReadOnly | Change::Identity | Change::Answer(_) => {
+            Err(Refusal::setting(rule.name))
+        }
+    }
+}
+
 /// Checks SHOW.
 pub(crate) fn show(
     statement: &VariableShowStmt,
     request: &Request<'_>,
 ) -> Result<Variable, Refusal> {
     let VariableShowStmt { name } = statement;
-    let rule = rule(name)?;
-    let answered = |value: &str| {
-        let value = value.replace('\'', "''");
-        format!("SELECT '{value}'::pg_catalog.text AS \"{}\"", rule.name)
-    };
-    let forward = match &rule.change {
-        Change::Kept(setting) => answered(request.settings.shown(*setting)),
-        Change::Identity => answered(request.identity.as_str()),
-        Change::Answer(words) => answered(words),
-        Change::Forwarded(_) | Change::Pinned(_) | Change::ReadOnly => {
-            format!("SHOW \"{}\"", rule.name)
+    let (name, reading) = reading(name, request.settings, request.identity.as_str())?;
+    let forward = match reading {
+        Reading::Known(value) => {
+            let value = value.replace('\'', "''");
+            format!("SELECT '{value}'::pg_catalog.text AS \"{name}\"")
         }
+        Reading::Target(name) => format!("SHOW \"{name}\""),
     };
     Ok(Variable {
         forward,
         effect: Effect::None,
-        shows: Some(rule.name.to_owned()),
+        shows: Some(name.to_owned()),
         tag: Some("SHOW".to_owned()),
     })
 }

@@ -17,7 +17,7 @@ use crate::scope::{
 };
 use crate::substitute;
 use crate::tree;
-use crate::{Refusal, Request, limits};
+use crate::{ClientSettings, Refusal, Request, limits};
 
 /// All that a statement's names depend on.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct World<'a> {
     pub(crate) identity: &'a str,
     pub(crate) database: &'a str,
     pub(crate) granted: &'a Granted<'a>,
+    /// What the client has set in its session.
+    pub(crate) settings: &'a ClientSettings,
     /// False for a view's definition, which is only judged.
     pub(crate) forwards: bool,
 }
@@ -42,6 +44,7 @@ impl<'a> World<'a> {
             identity,
             database: request.database,
             granted: request.granted,
+            settings: request.settings,
             forwards: true,
         }
     }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use e2e::ledger::{self, Commands};
 use e2e::postgres::{SERVICE_PASSWORD, SERVICE_ROLE};
 use e2e::wire::{self, bind, execute, message, parse};
 use e2e::{Cluster, Gateway, Login, Settings, SqlError, Target, Wire};
@@ -359,27 +358,6 @@ fn what_the_gateway_refuses_of_the_protocol() {
         assert_eq!(seen, expected, "{what}");
         assert_eq!(wire.simple(MANY).rows().len(), 5, "after {what}");
     }
-}
-
-#[test]
-fn a_denied_query_undoes_what_its_batch_did_before() {
-    let database = Cluster::shared().billing();
-    let gateway = Gateway::start(&Settings::new(vec![Target::billing(&database)]));
-    let token = gateway.identity("agent");
-    gateway.grant("agent", "billing", &SCOPE);
-    let mut wire = gateway.connect("agent", "billing", &token).unwrap();
-    let insert = unnamed("INSERT INTO billing.notes (tag) VALUES ('undone')", &[]);
-    let denied = query("SELECT amount FROM hr.salaries");
-
-    let seen = run(&mut wire, &[([insert, denied].concat(), 1)]);
-
-    assert_eq!(seen.last().map(String::as_str), Some("Z(\"I\")"), "{seen:?}");
-    assert!(seen.contains(&"E 42501".to_owned()), "{seen:?}");
-    assert_eq!(database.value("SELECT count(*) FROM billing.notes WHERE tag = 'undone'"), "0");
-    let undone = ledger::of_kind(&gateway, "batch_rolled_back");
-    let (command, _) = Commands::read(&gateway).denied.pop_first().unwrap();
-    assert_eq!(undone.len(), 1);
-    assert_eq!(undone[0].leaf["last"].as_u64(), Some(command.1));
 }
 
 /// The answers, as far as both must agree: errors by SQLSTATE, all else byte for byte, but for the

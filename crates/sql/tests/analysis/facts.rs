@@ -122,6 +122,12 @@ fn what_is_forwarded_leaves_nothing_to_the_target_to_resolve() {
         ("SET TIME ZONE 'Europe/Berlin'",           "SET \"TimeZone\" TO 'Europe/Berlin'"),
         ("SHOW search_path",                        "SELECT '\"$user\", public'::pg_catalog.text AS \"search_path\""),
         ("SHOW TRANSACTION ISOLATION LEVEL",        "SHOW \"transaction_isolation\""),
+        ("SELECT current_setting('jit') AS cur, set_config('JIT', 'off', false) AS new, pg_advisory_unlock_all()",
+         "SELECT pg_catalog.current_setting('jit') AS cur, pg_catalog.set_config('jit', 'off', false) AS new, \
+          pg_catalog.pg_advisory_unlock_all() AS pg_advisory_unlock_all"),
+        ("SELECT current_setting('search_path'), current_setting('app.tenant', true), current_setting('role')",
+         "SELECT '\"$user\", public'::pg_catalog.text AS current_setting, NULL::pg_catalog.text AS current_setting, \
+          'none'::pg_catalog.text AS current_setting"),
         ("-- nothing",                              ";"),
     ];
     on_large_stack(move || {
@@ -205,7 +211,16 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
         // Functions, operators, types.
         ("SELECT pg_sleep(1)",                                                  "function_not_allowed"),
         ("SELECT billing.get_ssn(1)",                                           "function_not_allowed"),
-        ("SELECT set_config('a.b', 'c', true)",                                 "function_not_allowed"),
+        ("SELECT set_config('a.b', 'c', true)",                                 "setting_not_allowed"),
+        ("SELECT set_config('search_path', 'hr', true)",                        "setting_not_allowed"),
+        ("SELECT set_config('statement_timeout', '0', true)",                   "setting_value_not_allowed"),
+        ("SELECT set_config('TimeZone', name, true) FROM customers",            "function_not_allowed"),
+        ("SELECT set_config('TimeZone', NULL, true)",                           "function_not_allowed"),
+        ("SELECT set_config($1, 'UTC', true)",                                  "function_not_allowed"),
+        ("SELECT current_setting('data_directory')",                            "setting_not_allowed"),
+        ("SELECT current_setting(name) FROM customers",                         "function_not_allowed"),
+        ("SELECT current_setting('TimeZone') OVER () FROM customers",           "function_not_allowed"),
+        ("SELECT pg_advisory_lock(1)",                                          "function_not_allowed"),
         ("SELECT 1 OPERATOR(public.+) 1",                                       "operator_not_allowed"),
         ("SELECT 'customers'::regclass",                                        "type_not_allowed"),
         ("SELECT NULL::customers",                                              "type_not_allowed"),

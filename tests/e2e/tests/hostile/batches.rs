@@ -92,3 +92,20 @@ fn a_batch_that_fails_after_a_completed_write_is_recorded_as_rolled_back() {
         assert_eq!(ledger::verify(&world.gateway, "access")["ok"], true);
     }
 }
+
+#[test]
+fn a_denied_query_undoes_what_its_batch_did_before_it_and_that_is_on_record() {
+    let world = World::new();
+    let mut wire = world.connect();
+    let denied = wire::message(b'Q', &wire::c_string("SELECT amount FROM hr.salaries"));
+    wire.send(&[run_batch(INSERT), denied].concat());
+    let answer = wire.answer(PATIENCE);
+
+    assert_eq!(answer.tags(), ["INSERT 0 1"]);
+    assert_eq!(answer.sqlstate().as_deref(), Some("42501"));
+    assert_eq!(world.database.value("SELECT count(*) FROM billing.notes"), "0");
+    let undone = ledger::of_kind(&world.gateway, "batch_rolled_back");
+    assert_eq!(undone.len(), 1);
+    assert_eq!(undone[0].leaf["first"], 1);
+    assert_eq!(undone[0].leaf["last"], 2);
+}
