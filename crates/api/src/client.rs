@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use model::{CredentialId, GrantId, IdentityName, Timestamp};
+use model::{CredentialId, GrantId, IdentityName, TargetName, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::grants::{GrantFilter, NewGrant, ShownGrant};
 use crate::identities::{Identity, NewExpiry, NewIdentity};
 use crate::status::Status;
 use crate::tokens::{Credential, IssuedToken, NewToken};
-use crate::{ErrorAnswer, Reason, SessionInfo};
+use crate::{ErrorAnswer, Reason, SessionInfo, TargetCheck};
 
 /// Longest answer that is read, in bytes. Ten thousand grants take about ten million.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -175,6 +175,15 @@ impl Client {
         self.post(&format!("/v1/credentials/{id}/revoke"), &because(reason)).await
     }
 
+    /// Looks for what a role of a target's fence could reach beyond its grants.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn check_target(&self, name: &TargetName) -> Result<TargetCheck, ClientError> {
+        self.get(&format!("/v1/targets/{name}/check")).await
+    }
+
     /// Lists grants, oldest first.
     ///
     /// # Errors
@@ -185,7 +194,7 @@ impl Client {
         // Names hold nothing that a query string would have to escape.
         for (key, name) in [
             ("identity", filter.identity.as_ref().map(IdentityName::as_str)),
-            ("target", filter.target.as_ref().map(model::TargetName::as_str)),
+            ("target", filter.target.as_ref().map(TargetName::as_str)),
         ] {
             path.extend(name.map(|name| format!("&{key}={name}")));
         }

@@ -1,5 +1,6 @@
 //! What the admin side asks the data path. The binary wires the answers in.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 
@@ -17,8 +18,61 @@ pub trait TargetDirectory: fmt::Debug + Send + Sync {
         relation: &'a RelationName,
     ) -> Answer<'a, Result<Vec<String>, DirectoryError>>;
 
+    /// Looks for what a role of the target's fence could reach beyond its grants: in the schemas that
+    /// everybody may use and in `schemas`, or in all if nothing is given.
+    fn check<'a>(
+        &'a self,
+        target: &'a TargetName,
+        schemas: Option<BTreeSet<String>>,
+    ) -> Answer<'a, Result<TargetCheck, DirectoryError>>;
+
     /// The targets of the settings.
     fn describe(&self) -> Vec<TargetInfo>;
+}
+
+/// What the preflight of a target found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TargetCheck {
+    /// The target.
+    pub target: TargetName,
+    /// `fenced`; or `mask-only`, and then there is nothing to find.
+    pub mode: String,
+    /// What was found, in order.
+    pub findings: Vec<TargetFinding>,
+}
+
+/// Something that a role of the fence can reach, or that a fence lacks.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TargetFinding {
+    /// What sort of thing it is, for example `definer_function`.
+    pub code: String,
+    /// What it is about.
+    pub object: String,
+    /// What a role reaches by it.
+    pub what: String,
+    /// The SQL that closes it; empty if there is none.
+    pub sql: String,
+    /// What it means for grants.
+    pub weight: FindingWeight,
+}
+
+/// What a finding means for grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FindingWeight {
+    /// Data can be reached that no grant gives: no grant is made before it is closed or accepted.
+    Hole,
+    /// The fence cannot do its work.
+    Lack,
+    /// Worth knowing.
+    Note,
+}
+
+impl TargetFinding {
+    /// `CODE:OBJECT`, by which it is accepted.
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.code, self.object)
+    }
 }
 
 /// Why a directory cannot say.
@@ -31,7 +85,7 @@ pub enum DirectoryError {
     #[error("target has no relation `{0}`, or the gateway's login there cannot see it")]
     UnknownRelation(RelationName),
     /// The target cannot be asked now.
-    #[error("target `{target}` cannot be asked for its columns: {reason}")]
+    #[error("target `{target}` cannot be asked: {reason}")]
     Unavailable {
         /// The target.
         target: TargetName,

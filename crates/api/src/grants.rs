@@ -18,7 +18,7 @@ use registry::{Ended, GrantEntry, grant_hash};
 
 use crate::answer::{ApiError, Body, check_text, parse};
 use crate::peer::Caller;
-use crate::{ApiState, Reason, clock, scope};
+use crate::{ApiState, Reason, clock, scope, targets};
 
 /// How long a grant may last, in seconds, and how far ahead it may begin: 30 days.
 pub const GRANT_LIFETIME_MAX_S: u64 = 30 * 86_400;
@@ -55,6 +55,9 @@ pub struct NewGrant {
     /// The person for whom the identity acts.
     #[serde(default)]
     pub on_behalf_of: Option<IdentityName>,
+    /// Holes of the target's fence that are accepted: each by its code, or by code and object.
+    #[serde(default)]
+    pub accept_holes: BTreeSet<String>,
 }
 
 /// One line of the scope that is asked for.
@@ -206,6 +209,17 @@ pub(crate) async fn create(
     if !faults.is_empty() {
         return Err(ApiError::invalid(faults.join("\n")));
     }
+    let asked = (&new.target, &scope);
+    let accepted = targets::accepted_holes(&*state.targets, asked, &new.accept_holes).await;
+    let accepted_holes = accepted.map_err(|open| ApiError {
+        status: StatusCode::CONFLICT,
+        code: "target_has_holes",
+        message: format!(
+            "target `{}` lets its roles reach more than a grant\n{}",
+            new.target,
+            open.join("\n")
+        ),
+    })?;
     let grant = Grant {
         id: GrantId::from_random(crypto::random_u64()),
         identity: new.identity,
@@ -219,6 +233,7 @@ pub(crate) async fn create(
         on_behalf_of: new.on_behalf_of,
         requested_by: caller.name(),
         approved_by: caller.name(),
+        accepted_holes,
     };
     let (id, hash) = (grant.id, grant_hash(&grant));
     let created = ControlEvent::GrantCreated { grant: Box::new(grant), hash };

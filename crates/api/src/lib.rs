@@ -2,7 +2,7 @@
 //!
 //! `client ─▶ peer credential ─▶ noun ─▶ Control ─▶ journal (durable) ─▶ fold ─▶ published ─▶ answer`
 //!
-//! One file per noun: `identities`, `tokens`, `grants`, `sessions`, `status`. Each holds the JSON
+//! One file per noun: `identities`, `tokens`, `grants`, `sessions`, `targets`, `status`. Each holds the JSON
 //! of its requests and answers, which [`client`] shares. An error is always
 //! `{"error":{"code","message"}}`.
 //!
@@ -27,12 +27,14 @@ mod scope;
 mod server;
 mod sessions;
 pub mod status;
+mod targets;
 pub mod tokens;
 
 pub use answer::{ErrorAnswer, ErrorBody, Reason};
 pub use control::{Control, ControlError};
 pub use directory::{
-    Answer, DirectoryError, SessionDirectory, SessionInfo, TargetDirectory, TargetInfo,
+    Answer, DirectoryError, FindingWeight, SessionDirectory, SessionInfo, TargetCheck,
+    TargetDirectory, TargetFinding, TargetInfo,
 };
 pub use peer::Admins;
 pub use server::{About, ApiState, CONNECTIONS_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT_S, serve};

@@ -25,7 +25,7 @@ use crate::answer::ApiError;
 use crate::peer::Caller;
 use crate::{
     Admins, Control, SessionDirectory, TargetDirectory, grants, identities, sessions, status,
-    tokens,
+    targets, tokens,
 };
 
 /// Connections of admins at a time. Later ones wait in the socket's queue.
@@ -139,6 +139,7 @@ fn router(state: &Arc<ApiState>) -> Router {
         .route("/v1/grants/{id}", get(grants::show))
         .route("/v1/grants/{id}/revoke", post(grants::revoke))
         .route("/v1/sessions", get(sessions::list))
+        .route("/v1/targets/{name}/check", get(targets::check))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))

@@ -15,6 +15,7 @@ mod records;
 mod serve;
 mod session;
 mod show;
+mod target;
 mod timeline;
 mod verify;
 
@@ -75,6 +76,8 @@ enum Command {
     Grant(grant::Args),
     /// See who is connected
     Session(session::Args),
+    /// Check what a target lets the fence's roles reach
+    Target(target::Args),
     /// Read what was recorded
     Log(log::Args),
     /// Check what was recorded, and name the first bad record
@@ -141,6 +144,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Identity(args) => identity::run(&args, &context),
         Command::Grant(args) => grant::run(&args, &context),
         Command::Session(args) => session::run(&args, &context),
+        Command::Target(args) => target::run(&args, &context),
         Command::Log(args) => log::run(&args, &context),
         Command::Verify(args) => verify::run(&args, &context),
         Command::Evidence(args) => evidence::run(&args, &context),

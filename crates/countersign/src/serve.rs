@@ -34,9 +34,6 @@ use crate::settings::{Settings, Target};
 /// Version of the program, for records.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How targets are guarded as long as there is no fence.
-pub(crate) const MASK_ONLY: &str = "mask-only";
-
 /// The author of records that no person asked for.
 const GATEWAY: &str = "gateway";
 
@@ -145,7 +142,7 @@ fn loaded(target: &Target) -> ControlEvent {
     ControlEvent::TargetLoaded {
         target: target.name.clone(),
         address: target.address(),
-        mode: MASK_ONLY.to_owned(),
+        mode: target.mode().to_owned(),
         masks: target.masks.clone(),
     }
 }

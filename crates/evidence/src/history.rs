@@ -80,6 +80,7 @@ impl History {
             AccessEvent::EpochStarted { .. }
             | AccessEvent::Heartbeat { .. }
             | AccessEvent::BatchRolledBack { .. }
+            | AccessEvent::FenceRole { .. }
             | AccessEvent::CancelRequested { .. } => {}
             AccessEvent::EpochEnded {} => {
                 if let Some(epoch) = self.epochs.last_mut() {

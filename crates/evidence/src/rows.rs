@@ -79,6 +79,9 @@ pub struct GrantRow {
     pub requested_by: String,
     /// Who approved.
     pub approved_by: String,
+    /// What of the target's fence was open when it was made, and accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted_holes: Vec<String>,
     /// Start, inclusive.
     pub not_before: Timestamp,
     /// End, exclusive.

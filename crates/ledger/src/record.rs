@@ -115,6 +115,7 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::BatchRolledBack { .. }
+        | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. }
         | AccessEvent::CommandFinished { .. } => Vec::new(),
     }
@@ -147,6 +148,7 @@ pub(crate) fn check_names(record: &AccessRecord) -> Result<(), RecordError> {
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::BatchRolledBack { .. }
+        | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. } => Ok(()),
     }
 }

@@ -178,10 +178,11 @@ impl Rules {
         match &record.event {
             AccessEvent::EpochStarted { found, .. } => self.start_epoch(found, tree),
             AccessEvent::EpochEnded {} => self.end_epoch(),
-            // A cancel request may arrive when the session is already gone.
+            // A cancel request may arrive when the session is already gone, and a role outlives it.
             AccessEvent::Heartbeat { .. }
             | AccessEvent::AuthenticationFailed { .. }
             | AccessEvent::BatchRolledBack { .. }
+            | AccessEvent::FenceRole { .. }
             | AccessEvent::CancelRequested { .. } => self.in_epoch(),
             AccessEvent::SessionOpened { session, identity, target, .. } => {
                 self.open_session(*session, identity, target)

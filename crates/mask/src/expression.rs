@@ -2,7 +2,9 @@
 
 use model::Mask;
 
-use crate::{ColumnType, HASH_INNER_SETTING, HASH_OUTER_SETTING};
+use crate::{
+    ColumnType, HASH_INNER_COLUMN, HASH_INNER_SETTING, HASH_OUTER_COLUMN, HASH_OUTER_SETTING,
+};
 
 /// The column name that stands for the masked value in an expression. The caller replaces it.
 pub const PLACEHOLDER: &str = "countersign_value";
@@ -35,7 +37,17 @@ pub enum MaskError {
     NulInValue,
 }
 
-/// Writes the SQL expression that replaces a masked column.
+/// Where the key of the hash mask is, on the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In settings of the session: [`crate::hash_key_settings`].
+    Settings,
+    /// In the only row of a table that only the owner of a view can read. Its name, as SQL.
+    Table(String),
+}
+
+/// Writes the SQL expression that replaces a masked column. The key of the hash mask is read from
+/// settings of the session.
 ///
 /// Its type, with the modifier, is the column's. A partial mask names the value as
 /// [`PLACEHOLDER`]; a constant mask does not name it. Both are total: they fail on no value.
@@ -44,6 +56,19 @@ pub enum MaskError {
 ///
 /// [`MaskError`] if the column's type cannot carry the mask.
 pub fn expression(mask: &Mask, column: &ColumnType) -> Result<String, MaskError> {
+    expression_with(mask, column, &KeySource::Settings)
+}
+
+/// As [`expression`], with the key of the hash mask from elsewhere.
+///
+/// # Errors
+///
+/// [`MaskError`] if the column's type cannot carry the mask.
+pub fn expression_with(
+    mask: &Mask,
+    column: &ColumnType,
+    key: &KeySource,
+) -> Result<String, MaskError> {
     let sql = column.sql();
     let inner = match mask {
         Mask::Full => full(column),
@@ -59,7 +84,7 @@ pub fn expression(mask: &Mask, column: &ColumnType) -> Result<String, MaskError>
             if column.length_max().is_some_and(|length| length < HASH_CHARS) {
                 return Err(MaskError::TooNarrow { column: sql });
             }
-            hash()
+            hash(key)
         }
         Mask::Email => {
             require_text(mask, column)?;
@@ -124,12 +149,16 @@ fn email() -> String {
 }
 
 /// HMAC-SHA-256 of the value in UTF-8. NULL looks like the empty text.
-fn hash() -> String {
+fn hash(key: &KeySource) -> String {
     let value = as_text();
-    let key =
-        |setting| format!("pg_catalog.decode(pg_catalog.current_setting('{setting}'), 'hex')");
-    let inner = key(HASH_INNER_SETTING);
-    let outer = key(HASH_OUTER_SETTING);
+    let part = |setting: &str, column: &str| match key {
+        KeySource::Settings => {
+            format!("pg_catalog.decode(pg_catalog.current_setting('{setting}'), 'hex')")
+        }
+        KeySource::Table(table) => format!("(SELECT k.{column} FROM {table} k)"),
+    };
+    let inner = part(HASH_INNER_SETTING, HASH_INNER_COLUMN);
+    let outer = part(HASH_OUTER_SETTING, HASH_OUTER_COLUMN);
     format!(
         "pg_catalog.encode(pg_catalog.sha256({outer} OPERATOR(pg_catalog.||) \
          pg_catalog.sha256({inner} OPERATOR(pg_catalog.||) \

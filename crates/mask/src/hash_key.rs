@@ -12,6 +12,12 @@ pub const HASH_INNER_SETTING: &str = "countersign.mask_inner";
 /// The setting that holds the key combined with the outer constant, in hexadecimal.
 pub const HASH_OUTER_SETTING: &str = "countersign.mask_outer";
 
+/// The column of a key table that holds the key combined with the inner constant, as `bytea`.
+pub const HASH_INNER_COLUMN: &str = "inner_key";
+
+/// The column of a key table that holds the key combined with the outer constant, as `bytea`.
+pub const HASH_OUTER_COLUMN: &str = "outer_key";
+
 /// Bytes of a block of SHA-256.
 const BLOCK_BYTES: usize = 64;
 

@@ -7,12 +7,14 @@
 //!
 //! **Invariant:** every function, operator and type in an expression is qualified with
 //! `pg_catalog`, and no secret stands in it: the key of the hash mask is read from settings of the
-//! target session.
+//! target session, or from a table.
 
 mod column_type;
 mod expression;
 mod hash_key;
 
 pub use column_type::ColumnType;
-pub use expression::{MaskError, PLACEHOLDER, expression};
-pub use hash_key::{HASH_INNER_SETTING, HASH_OUTER_SETTING, hash_key_settings};
+pub use expression::{KeySource, MaskError, PLACEHOLDER, expression, expression_with};
+pub use hash_key::{
+    HASH_INNER_COLUMN, HASH_INNER_SETTING, HASH_OUTER_COLUMN, HASH_OUTER_SETTING, hash_key_settings,
+};

@@ -7,6 +7,12 @@ use crate::{
     TargetName, Timestamp, Touch,
 };
 
+/// The mode of a target whose sessions log in as short-lived roles that can do no more than grants.
+pub const MODE_FENCED: &str = "fenced";
+
+/// The mode of a target where no database role enforces a grant.
+pub const MODE_MASK_ONLY: &str = "mask-only";
+
 /// Salted SHA-256 of a sensitive field, as 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -87,6 +93,22 @@ pub enum SessionEnd {
     GatewayStopped,
 }
 
+/// What became of the short-lived role of a fenced session.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleChange {
+    /// It was made, and the session logged in as it.
+    Created,
+    /// It got another group, because the session's grants had changed.
+    Regrouped,
+    /// It is gone from the target, with its sessions and all that it owned. This was looked up.
+    Dropped,
+    /// It could not be removed yet. The gateway goes on trying.
+    Left,
+}
+
 /// One entry of the access ledger.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AccessRecord {
@@ -162,6 +184,21 @@ pub enum AccessEvent {
     CancelRequested {
         /// The session.
         session: SessionId,
+    },
+    /// A short-lived role of the fence was made on a target, changed, or is gone.
+    FenceRole {
+        /// The target.
+        target: TargetName,
+        /// The role's name there.
+        role: String,
+        /// What became of it.
+        change: RoleChange,
+        /// The session whose role it is; nothing if an earlier run of the gateway left it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        session: Option<SessionId>,
+        /// The group that carries its privileges.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        group: Option<String>,
     },
     /// Commands that had completed are undone: the transaction of their batch failed later, or
     /// could not be committed. (An explicit transaction ends by a command of its own.)
@@ -261,6 +298,7 @@ impl AccessEvent {
             | Self::CommandIntended { session, .. }
             | Self::CommandFinished { session, .. }
             | Self::CommandDenied { session, .. } => Some(*session),
+            Self::FenceRole { session, .. } => *session,
             Self::EpochStarted { .. }
             | Self::EpochEnded {}
             | Self::Heartbeat { .. }
@@ -283,6 +321,7 @@ impl AccessEvent {
             | Self::SessionOpened { .. }
             | Self::SessionClosed { .. }
             | Self::BatchRolledBack { .. }
+            | Self::FenceRole { .. }
             | Self::CancelRequested { .. } => None,
         }
     }

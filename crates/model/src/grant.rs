@@ -70,4 +70,7 @@ pub struct Grant {
     pub requested_by: String,
     /// Who approved it.
     pub approved_by: String,
+    /// What of the target's fence was open when it was made, and accepted: `CODE:OBJECT` each.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub accepted_holes: BTreeSet<String>,
 }

@@ -20,8 +20,8 @@ mod name;
 mod time;
 
 pub use access::{
-    AccessEvent, AccessRecord, Commitment, FinishedResult, GrantRef, LedgerHead, Redaction,
-    SessionEnd,
+    AccessEvent, AccessRecord, Commitment, FinishedResult, GrantRef, LedgerHead, MODE_FENCED,
+    MODE_MASK_ONLY, Redaction, RoleChange, SessionEnd,
 };
 pub use command::{Command, CommandRef, Parameter, Protocol};
 pub use control::{ControlEvent, ControlRecord, MaskDeclaration, ScramVerifier};

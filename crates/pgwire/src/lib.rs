@@ -46,7 +46,7 @@ pub use error::{Fault, ProtocolError, Refused, WriteError};
 pub use frame::{BackendDecoder, BackendEvent, Frame, FrontendDecoder};
 pub use frontend::FrontendMessage;
 pub use message::{Format, Named, TransactionStatus};
-pub use scram::ScramNonce;
+pub use scram::{ScramNonce, verifier as scram_verifier};
 pub use startup::{CancelKey, ProtocolVersion, StartupParameters};
 pub use target_handshake::{
     AuthMethod, TargetError, TargetEvent, TargetHandshake, TargetLogin, TargetPassword,

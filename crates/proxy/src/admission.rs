@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journal::JournalError;
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, SessionEnd, SessionId, Timestamp};
+use model::{AccessEvent, AccessRecord, RoleChange, SessionEnd, SessionId, Timestamp};
 use pgwire::pipeline::ReplyQueue;
 use pgwire::{TransactionStatus, write};
 use sql::ClientSettings;
@@ -17,6 +17,7 @@ use crate::authority::Watch;
 use crate::cancel::Registration;
 use crate::clock;
 use crate::directory::OpenSession;
+use crate::fence::{FenceError, SessionRole, Standing};
 use crate::gate::Gate;
 use crate::greeting::{LoggedIn, Turned, target_of};
 use crate::identified::Who;
@@ -28,8 +29,6 @@ use crate::status;
 use crate::target::{Connected, Target};
 use crate::wire::Refused;
 
-/// How every session is protected until targets can have a fence.
-pub(crate) const MODE: &str = "mask-only";
 /// Characters of a client's `application_name` that are kept.
 const APPLICATION_CHARS_MAX: usize = 63;
 
@@ -41,18 +40,18 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         Err((reason, error)) => return Err(refuse(client, reason, error)),
     };
     let session = SessionId::from_random(crypto::random_u64());
-    let mut connected = match target.connect(&format!("countersign {session}")).await {
+    let who = Who {
+        session,
+        identity: client.identified.identity.clone(),
+        credential: client.identified.credential,
+    };
+    let (mut connected, role) = match connect(gate, &target, &who).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::error!(target = %target.name, %error, "no connection to the target");
             let message = "the gateway cannot reach the target: tell its operator, or try again";
             return Err(refuse(client, "target_unreachable", Refused::new("08001", message)));
         }
-    };
-    let who = Who {
-        session,
-        identity: client.identified.identity.clone(),
-        credential: client.identified.credential,
     };
     let application = client.startup.settings.get("application_name").map_or("", String::as_str);
     let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
@@ -62,12 +61,15 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         target: target.name.clone(),
         peer: client.peer.to_string(),
         tls: client.stream.is_tls(),
-        mode: MODE.to_owned(),
+        mode: target.mode().to_owned(),
         application: application.clone(),
         control_size: gate.registry().size(),
     };
-    if let Err(error) = record(gate, event).await {
-        return Err(refuse(client, "record_failed", record_failed(&error)));
+    let made = role.as_ref().map(|role| role.event(RoleChange::Created));
+    for event in std::iter::once(event).chain(made) {
+        if let Err(error) = record(gate, event).await {
+            return Err(refuse(client, "record_failed", record_failed(&error)));
+        }
     }
     let settings = ClientSettings::at_start(&application);
     let scene = Scene { gate, who: &who, target: &target };
@@ -83,7 +85,7 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         }
         return Err(refuse(client, reason, error));
     }
-    let admitted = Admitted { who, target, client, connected, settings, sequence, at: now };
+    let admitted = Admitted { who, target, client, connected, role, settings, sequence, at: now };
     Ok(admitted.into_session(gate))
 }
 
@@ -104,6 +106,23 @@ fn find_target(
         Some(_) => Err(("no_live_grant", no_grant())),
         None => Err(("unknown_target", no_grant())),
     }
+}
+
+/// Logs in at the target: with a fence as a role made for the session, else as the gateway itself.
+async fn connect(
+    gate: &Gate,
+    target: &Arc<Target>,
+    who: &Who,
+) -> Result<(Connected, Option<SessionRole>), FenceError> {
+    let Some(fence) = &target.fence else {
+        let label = format!("countersign {}", who.session);
+        return Ok((target.connect(&label).await?, None));
+    };
+    let registry = gate.registry();
+    let holder = (&who.identity, who.credential);
+    let standing = Standing::of(&registry, holder, target, clock::now());
+    let (connected, role) = fence.admit(target, who.session, standing, registry.size()).await?;
+    Ok((connected, Some(role)))
 }
 
 fn no_grant() -> Refused {
@@ -127,6 +146,7 @@ struct Admitted {
     target: Arc<Target>,
     client: LoggedIn,
     connected: Connected,
+    role: Option<SessionRole>,
     settings: ClientSettings,
     sequence: u64,
     at: Timestamp,
@@ -156,6 +176,7 @@ impl Admitted {
             client: Side::new(self.client.stream, self.client.decoder),
             server: Side::new(self.connected.stream, self.connected.decoder),
             link: self.connected.link,
+            role: self.role,
             cancel,
             entry,
             application_told: self.settings.application_name.clone(),

@@ -41,9 +41,14 @@ pub(crate) enum AskError {
     /// The question cannot be written.
     #[error(transparent)]
     Write(#[from] pgwire::WriteError),
-    /// The target refused.
-    #[error("the target refused the gateway's own question with SQLSTATE {0}")]
-    Refused(String),
+    /// The target refused. Its words are about a text of the gateway's own, for the operator.
+    #[error("the target refused the gateway's own question with SQLSTATE {sqlstate}: {message}")]
+    Refused {
+        /// PostgreSQL's error code.
+        sqlstate: String,
+        /// What the target said.
+        message: String,
+    },
     /// More than is held.
     #[error("the target's answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
@@ -52,7 +57,12 @@ pub(crate) enum AskError {
 impl Asker<Connected> {
     /// Logs in for questions.
     pub(crate) async fn connect(target: &Arc<Target>, label: &str) -> Result<Self, AskError> {
-        Ok(Self { connected: target.connect(label).await? })
+        Ok(Self::new(target.connect(label).await?))
+    }
+
+    /// Asks over a connection of its own.
+    pub(crate) fn new(connected: Connected) -> Self {
+        Self { connected }
     }
 }
 
@@ -81,11 +91,14 @@ impl<C: BorrowMut<Connected>> Asker<C> {
                         bytes.extend_from_slice(&more);
                     }
                     BackendEvent::Message(BackendMessage::ErrorResponse(report)) => {
-                        refused = Some(report.sqlstate().unwrap_or("unknown").to_owned());
+                        let sqlstate = report.sqlstate().unwrap_or("unknown").to_owned();
+                        refused = Some((sqlstate, report.message().into_owned()));
                     }
                     BackendEvent::Message(BackendMessage::ReadyForQuery(_)) => {
                         return match refused {
-                            Some(sqlstate) => Err(AskError::Refused(sqlstate)),
+                            Some((sqlstate, message)) => {
+                                Err(AskError::Refused { sqlstate, message })
+                            }
                             None => rows(&bytes),
                         };
                     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::fence::Standing;
 use crate::session::{Ending, Session};
 
 /// How long the target may take to answer a cancel before its connection is ended.
@@ -37,6 +38,7 @@ const LONGEST: Duration = Duration::from_hours(24 * 365);
 const GRANT_ENDED: &str = "the grant for this command has ended, so it was cancelled";
 pub(crate) const TRANSACTION_ENDED: &str =
     "a grant used in the open transaction has ended; it is rolled back";
+const ROLE_ENDED: &str = "a grant of this session has ended, and its database role with it; reconnect to use what is left";
 const IDENTITY_ENDED: &str = "the identity or its token has ended";
 
 /// Tells when the inventory changes.
@@ -45,6 +47,8 @@ pub(crate) struct Watch {
     registry: watch::Receiver<Arc<Registry>>,
     /// When identity or credential end by themselves.
     session_until: Option<Timestamp>,
+    /// When a grant begins or ends by itself, where the session has a role of its own.
+    grants_until: Option<Timestamp>,
 }
 
 /// A running command that is being ended.
@@ -63,7 +67,7 @@ pub(crate) struct Cut {
 impl Watch {
     /// The session's own end is learned by its first look at the inventory.
     pub(crate) fn new(registry: watch::Receiver<Arc<Registry>>) -> Self {
-        Self { registry, session_until: None }
+        Self { registry, session_until: None, grants_until: None }
     }
 
     /// Returns when the inventory has changed.
@@ -88,7 +92,44 @@ impl Session {
         let until =
             identity.expires_at.map_or(credential.expires_at, |end| end.min(credential.expires_at));
         self.watch.session_until = Some(until);
+        self.check_role(&registry, now)?;
         if self.has_ended_grants() { self.end_grant() } else { Ok(()) }
+    }
+
+    /// Ends the session if its role on the target can do more than the grants now give: what a role
+    /// has begun, only the end of its session ends for sure.
+    fn check_role(&mut self, registry: &Registry, now: Timestamp) -> Result<(), Ending> {
+        let Some(role) = &self.role else { return Ok(()) };
+        let holder = (&self.who.identity, self.who.credential);
+        let standing = Standing::of(registry, holder, &self.target, now);
+        self.watch.grants_until = standing.changes_at;
+        if role.has_lost(&standing) { Err(Ending::Authority(ROLE_ENDED)) } else { Ok(()) }
+    }
+
+    /// Gives the session's role what new grants give, before a command that may need it is judged.
+    pub(crate) async fn follow_grants(&mut self) -> Result<(), Ending> {
+        let Some(role) = &mut self.role else { return Ok(()) };
+        let registry = self.gate.registry();
+        if role.is_current(registry.size()) {
+            return Ok(());
+        }
+        let holder = (&self.who.identity, self.who.credential);
+        let standing = Standing::of(&registry, holder, &self.target, clock::now());
+        if role.has_lost(&standing) {
+            return Err(Ending::Authority(ROLE_ENDED));
+        }
+        match role.follow(standing, registry.size()).await {
+            Ok(None) => {}
+            Ok(Some(event)) => {
+                let record = AccessRecord { at: clock::now(), event };
+                self.gate.journal.record(record, Payload::new()).await?;
+            }
+            // The role has what it had: commands beyond that fail on the target.
+            Err(error) => {
+                tracing::error!(session = %self.who.session, %error, "a session's role does not follow its grants");
+            }
+        }
+        Ok(())
     }
 
     /// True if a grant that was used in the open transaction, or by what runs, has ended.
@@ -147,6 +188,7 @@ impl Session {
         let now = clock::now();
         let at = |end: Timestamp| after(end.saturating_since(now));
         let session = self.watch.session_until.map(at);
+        let role = self.watch.grants_until.map(at);
         let kill = self.cut.as_ref().map(|cut| cut.kill_at);
         // What is already being cut must not wake the loop again before the target has answered.
         let is_cut = self.cut.is_some();
@@ -156,7 +198,7 @@ impl Session {
         let stalled =
             self.client_stalled_since.map(|since| add(since, limits.stalled_client_timeout));
         let idle = (!self.batch.waiting).then(|| add(self.last_activity, limits.idle_timeout));
-        [grants, session, kill, command, batch, stalled, idle]
+        [grants, session, role, kill, command, batch, stalled, idle]
             .into_iter()
             .flatten()
             .min()

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::cancel::CancelKeys;
 use crate::clock;
 use crate::directory::{Directory, OpenSession};
+use crate::fence::{self, Fence, Finding, Reach};
 use crate::gate::Gate;
 use crate::listener;
 use crate::parser::Parsers;
@@ -70,6 +71,19 @@ pub enum RelationColumns {
     Columns(Vec<String>),
 }
 
+/// What the preflight of a target found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preflight {
+    /// There is no such target.
+    UnknownTarget,
+    /// The target has no fence.
+    MaskOnly,
+    /// It could not be asked. Why, for the operator.
+    Failed(String),
+    /// What it let through, in order.
+    Findings(Vec<Finding>),
+}
+
 impl Gateway {
     /// Starts to accept clients.
     ///
@@ -96,10 +110,11 @@ impl Gateway {
         let (broken, is_broken) = watch::channel(false);
         let mut targets = BTreeMap::new();
         let mut helpers = Vec::new();
-        for target in settings.targets {
+        for target in &settings.targets {
             let target = Arc::new(Target {
                 name: target.name.clone(),
-                settings: target,
+                settings: target.clone(),
+                fence: Fence::of(&settings, target),
                 catalog: arc_swap::ArcSwapOption::empty(),
                 tried: tokio::sync::Notify::new(),
                 stale: tokio::sync::Notify::new(),
@@ -135,6 +150,9 @@ impl Gateway {
             broken: is_broken,
             stop: stopped,
         });
+        for target in gate.targets.values() {
+            helpers.push(tokio::spawn(fence::keep(Arc::clone(&gate), Arc::clone(target))));
+        }
         helpers.push(tokio::spawn(watch_journal(Arc::clone(&gate), broken)));
         helpers.push(tokio::spawn(heartbeat(Arc::clone(&gate))));
         let listener = tokio::spawn(listener::listen(Arc::clone(&gate), listener));
@@ -161,6 +179,13 @@ impl Gateway {
                 tracing::error!(%error, "a task of the data path failed");
             }
         }
+        for target in self.gate.targets.values() {
+            if let Some(fence) = &target.fence
+                && let Err(error) = fence.sweep(&self.gate, target).await
+            {
+                tracing::error!(target = %target.name, %error, "roles of the fence may be left; the next start removes them");
+            }
+        }
     }
 }
 
@@ -185,6 +210,16 @@ impl GatewayView {
         match catalog.columns_of(relation) {
             Some(columns) => RelationColumns::Columns(columns),
             None => RelationColumns::UnknownRelation,
+        }
+    }
+
+    /// What a role of a target's fence would reach beyond its grants.
+    pub async fn preflight(&self, target: &TargetName, reach: &Reach) -> Preflight {
+        let Some(target) = self.gate.targets.get(target) else { return Preflight::UnknownTarget };
+        let Some(fence) = &target.fence else { return Preflight::MaskOnly };
+        match fence.preflight(target, reach).await {
+            Ok(findings) => Preflight::Findings(findings),
+            Err(error) => Preflight::Failed(error.to_string()),
         }
     }
 

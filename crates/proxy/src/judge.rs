@@ -247,9 +247,9 @@ fn denied(command: Command, code: &str, control_size: u64) -> Denied {
     }
 }
 
-/// The columns that the identity's grants on the target cover now: it expands `*` and decides
-/// nothing.
-fn granted(
+/// The columns that the identity's grants on the target cover now: it expands `*`, says what a
+/// session's role may do, and decides nothing.
+pub(crate) fn granted(
     registry: &Registry,
     identity: &IdentityName,
     target: &TargetName,

@@ -10,6 +10,7 @@
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
+//! | roles that enforce the grants there | `fence` |
 //!
 //! **Invariant:** a command reaches a target only with a `journal::Permit`, which only a durable
 //! intent makes, which only `policy::decide` allows.
@@ -27,6 +28,7 @@ mod denial;
 mod directory;
 mod ending;
 mod errors;
+mod fence;
 mod forwarding;
 mod gate;
 mod gateway;
@@ -55,9 +57,12 @@ mod watcher;
 mod wire;
 
 pub use directory::OpenSession;
-pub use gateway::{Gateway, GatewayView, RelationColumns, StartError};
+pub use fence::{Finding, Reach, Weight};
+pub use gateway::{Gateway, GatewayView, Preflight, RelationColumns, StartError};
 pub use probe::{Probe, ProbeError, probe};
-pub use settings::{Limits, Secret, Settings, TargetAddress, TargetSettings, TargetTls};
+pub use settings::{
+    Limits, ProvisionSettings, Secret, Settings, TargetAddress, TargetSettings, TargetTls,
+};
 pub use usage::{UsageBook, UsageFold};
 
 /// Reads the clock as the data path does: it never goes back while the program runs.

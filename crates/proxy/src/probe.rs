@@ -60,6 +60,7 @@ pub async fn probe(settings: TargetSettings, limits: Limits) -> Result<Probe, Pr
         stale: Notify::new(),
         mask_key: [0; 32],
         limits,
+        fence: None,
     };
     let target = Arc::new(target);
     let unreachable = |error: AskError| ProbeError::Unreachable(error.to_string());

@@ -38,6 +38,7 @@ impl Session {
     pub(crate) async fn take_requests(&mut self) -> Result<(), Ending> {
         let turn_ends = Instant::now().checked_add(TURN_MAX);
         self.has_more_requests = false;
+        self.follow_grants().await?;
         if self.is_settled()
             && let Some(message) = self.batch.deferred.take()
         {

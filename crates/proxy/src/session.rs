@@ -31,6 +31,7 @@ use crate::authority::{Cut, Watch};
 use crate::cancel::Registration;
 use crate::clock;
 use crate::directory;
+use crate::fence::SessionRole;
 use crate::forwarding::Outgoing;
 use crate::gate::Gate;
 use crate::identified::Who;
@@ -103,6 +104,8 @@ pub(crate) struct Session {
     pub(crate) client: Side<FrontendDecoder>,
     pub(crate) server: Side<BackendDecoder>,
     pub(crate) link: TargetLink,
+    /// The role as which it is logged in at the target, if there is a fence.
+    pub(crate) role: Option<SessionRole>,
     pub(crate) watch: Watch,
     pub(crate) cancel: Registration,
     pub(crate) entry: directory::Entry,
@@ -219,6 +222,9 @@ impl Session {
         let record = AccessRecord { at: clock::now(), event };
         if let Err(error) = self.gate.journal.record(record, Payload::new()).await {
             tracing::error!(session = %self.who.session, %error, "the session's end is not on record");
+        }
+        if let Some(role) = self.role.take() {
+            role.end(&self.gate).await;
         }
     }
 

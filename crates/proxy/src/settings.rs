@@ -89,11 +89,26 @@ pub struct TargetSettings {
     pub tls: TargetTls,
     /// Columns to hide.
     pub masks: Vec<MaskDeclaration>,
+    /// Who makes the roles of a fence. Without it, the target runs in mask-only mode.
+    pub provision: Option<ProvisionSettings>,
+}
+
+/// The account that makes and removes the short-lived roles of a fence.
+#[derive(Clone, Debug)]
+pub struct ProvisionSettings {
+    /// Its name. It has CREATEROLE, is no superuser, and may pass on the rights that grants give.
+    pub user: String,
+    /// Its password, if it has one.
+    pub password: Option<Secret>,
 }
 
 /// Everything the data path needs to know.
 #[derive(Debug)]
 pub struct Settings {
+    /// The gateway's name.
+    pub gateway: String,
+    /// What no other gateway has, such as the public half of its key.
+    pub installation: Vec<u8>,
     /// Where clients connect. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Encryption of client connections; without it, clients speak in the clear.

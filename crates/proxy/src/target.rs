@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
-use crate::settings::{Limits, TargetAddress, TargetSettings, TargetTls};
+use crate::fence::Fence;
+use crate::settings::{Limits, Secret, TargetAddress, TargetSettings, TargetTls};
 use crate::stream::Stream;
 
 /// One guarded database.
@@ -34,6 +35,16 @@ pub(crate) struct Target {
     pub(crate) stale: Notify,
     pub(crate) mask_key: [u8; 32],
     pub(crate) limits: Limits,
+    /// Where sessions log in as roles of their own. Nothing in mask-only mode.
+    pub(crate) fence: Option<Fence>,
+}
+
+/// Who logs in at a target, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) user: String,
+    pub(crate) password: Option<Secret>,
+    pub(crate) database: String,
 }
 
 /// A session on a target, logged in and pinned.
@@ -84,19 +95,62 @@ impl Target {
         self.catalog.load_full()
     }
 
-    /// Logs in. `label` becomes the session's `application_name` on the target.
+    /// `fenced` or `mask-only`, as records name it.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.fence.is_some() { model::MODE_FENCED } else { model::MODE_MASK_ONLY }
+    }
+
+    /// Logs in as the gateway itself. `label` becomes the session's `application_name` on the
+    /// target.
     pub(crate) async fn connect(self: &Arc<Self>, label: &str) -> Result<Connected, ConnectError> {
+        let login = TargetLogin {
+            parameters: self.parameters(&self.settings.database, label, self.mask_settings()),
+            ..self.login(&self.settings.user, self.settings.password.as_ref())
+        };
+        self.connect_with(login).await
+    }
+
+    /// Logs in as another account. The key of the `hash` mask is not given to it.
+    pub(crate) async fn connect_as(
+        self: &Arc<Self>,
+        account: &Account,
+        label: &str,
+    ) -> Result<Connected, ConnectError> {
+        let login = TargetLogin {
+            parameters: self.parameters(&account.database, label, Vec::new()),
+            ..self.login(&account.user, account.password.as_ref())
+        };
+        self.connect_with(login).await
+    }
+
+    /// As [`Target::connect_as`], with the key of the `hash` mask in settings of the session.
+    pub(crate) async fn connect_with_key(
+        self: &Arc<Self>,
+        account: &Account,
+        label: &str,
+    ) -> Result<Connected, ConnectError> {
+        let login = TargetLogin {
+            parameters: self.parameters(&account.database, label, self.mask_settings()),
+            ..self.login(&account.user, account.password.as_ref())
+        };
+        self.connect_with(login).await
+    }
+
+    async fn connect_with(self: &Arc<Self>, login: TargetLogin) -> Result<Connected, ConnectError> {
         let limit = self.limits.target_connect_timeout;
-        match tokio::time::timeout(limit, self.connect_untimed(label)).await {
+        match tokio::time::timeout(limit, self.connect_untimed(login)).await {
             Ok(connected) => connected,
             Err(_elapsed) => Err(ConnectError::TimedOut(self.settings.address.to_string())),
         }
     }
 
-    async fn connect_untimed(self: &Arc<Self>, label: &str) -> Result<Connected, ConnectError> {
+    async fn connect_untimed(
+        self: &Arc<Self>,
+        login: TargetLogin,
+    ) -> Result<Connected, ConnectError> {
         let mut stream = self.open().await?;
-        let mut handshake = TargetHandshake::new(self.login(label))
-            .map_err(|error| ConnectError::Login(error.into()))?;
+        let mut handshake =
+            TargetHandshake::new(login).map_err(|error| ConnectError::Login(error.into()))?;
         loop {
             while let Some(event) = handshake.poll_event()? {
                 match event {
@@ -170,13 +224,32 @@ impl Target {
         Ok(Stream::ClientTls(Box::new(tls)))
     }
 
+    fn login(&self, user: &str, password: Option<&Secret>) -> TargetLogin {
+        TargetLogin {
+            user: user.to_owned(),
+            parameters: Vec::new(),
+            password: password.map(|secret| TargetPassword::new(secret.reveal())),
+            weak_passwords: if self.settings.allow_weak_password {
+                WeakPasswords::Allowed
+            } else {
+                WeakPasswords::Refused
+            },
+            nonce: pgwire::ScramNonce::new(crypto::random()),
+        }
+    }
+
     /// The gateway's own `StartupMessage`: everything on which the meaning of a text or the form of
     /// an answer depends is pinned.
-    fn login(&self, label: &str) -> TargetLogin {
+    fn parameters(
+        &self,
+        database: &str,
+        label: &str,
+        more: Vec<(String, String)>,
+    ) -> Vec<(String, String)> {
         let timeout = self.limits.command_timeout.as_millis().to_string();
         let idle = self.limits.idle_timeout.as_millis().to_string();
-        let mut parameters: Vec<(String, String)> = [
-            ("database", self.settings.database.as_str()),
+        let pinned = [
+            ("database", database),
             ("application_name", label),
             ("client_encoding", "UTF8"),
             ("search_path", "pg_catalog"),
@@ -187,27 +260,14 @@ impl Target {
             ("row_security", "on"),
             ("statement_timeout", &timeout),
             ("idle_in_transaction_session_timeout", &idle),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+        ];
+        let pinned = pinned.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        pinned.chain(more).collect()
+    }
+
+    fn mask_settings(&self) -> Vec<(String, String)> {
         let key = mask::hash_key_settings(&self.mask_key);
-        parameters.extend(key.map(|(name, value)| (name.to_owned(), value)));
-        TargetLogin {
-            user: self.settings.user.clone(),
-            parameters,
-            password: self
-                .settings
-                .password
-                .as_ref()
-                .map(|secret| TargetPassword::new(secret.reveal())),
-            weak_passwords: if self.settings.allow_weak_password {
-                WeakPasswords::Allowed
-            } else {
-                WeakPasswords::Refused
-            },
-            nonce: pgwire::ScramNonce::new(crypto::random()),
-        }
+        key.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn io(&self, source: std::io::Error) -> ConnectError {
@@ -243,7 +303,8 @@ impl TargetLink {
 
     /// Ends the session's backend from outside, when it did not answer a cancel. Returns at once.
     ///
-    /// A role may end its own sessions (PostgreSQL manual, "Server Signaling Functions").
+    /// A role may end its own sessions, and those of roles whose member it is (PostgreSQL manual,
+    /// "Server Signaling Functions").
     pub(crate) fn terminate(&self) {
         let link = self.clone();
         tokio::spawn(async move {
@@ -251,6 +312,9 @@ impl TargetLink {
             let sql = format!("SELECT pg_catalog.pg_terminate_backend({})", key.pid);
             let limit = link.target.limits.target_connect_timeout;
             let ended = async {
+                if let Some(fence) = &link.target.fence {
+                    return fence.ask(&link.target, &sql).await;
+                }
                 let mut connection =
                     crate::asker::Asker::connect(&link.target, "countersign end").await?;
                 connection.ask(&sql).await

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::asker::{AskError, Asker};
+use crate::fence::{Fence, ViewsWere};
 use crate::parser::{ParserStopped, Parsers};
 use crate::target::{Connected, Target};
 
@@ -78,6 +79,10 @@ async fn keep(
             let reading = read(&mut asker, target, parsers, *version);
             let read = timeout(READ_MAX, reading).await;
             let catalog = read.map_err(|_elapsed| WatchError::TimedOut)??;
+            if make_views(target, &catalog).await == ViewsWere::Changed {
+                // They are part of the catalog: this one does not know them.
+                continue;
+            }
             tracing::info!(target = %target.name, version = *version, "catalog read");
             target.catalog.store(Some(Arc::new(catalog)));
             target.tried.notify_one();
@@ -86,6 +91,19 @@ async fn keep(
         tokio::select! {
             () = tokio::time::sleep(target.limits.catalog_poll_interval) => {}
             () = target.stale.notified() => known = None,
+        }
+    }
+}
+
+/// Makes the views of a fence fit the catalog. Where that fails, what needs one is refused.
+async fn make_views(target: &Arc<Target>, catalog: &Catalog) -> ViewsWere {
+    let Some(fence) = &target.fence else { return ViewsWere::Sound };
+    let before = fence.views();
+    match fence.make_views(target, catalog).await {
+        Ok(views) => views,
+        Err(error) => {
+            tracing::error!(target = %target.name, %error, "the views that show masks cannot be made; what needs them is denied");
+            if before.sound.is_empty() { ViewsWere::Sound } else { ViewsWere::Changed }
         }
     }
 }
@@ -115,7 +133,12 @@ pub(crate) async fn read(
     }
     asker.ask("COMMIT").await?;
     let masks = target.settings.masks.clone();
-    let built = parsers.run(move || Catalog::build(rows, &masks, version)).await?;
+    let views = target.fence.as_ref().map(Fence::views);
+    let work = move || match views {
+        Some(views) => Catalog::build_fenced(rows, &masks, &views, version),
+        None => Catalog::build(rows, &masks, version),
+    };
+    let built = parsers.run(work).await?;
     built.map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         WatchError::Catalog(lines.join("; "))

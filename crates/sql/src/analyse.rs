@@ -172,7 +172,7 @@ impl Walk<'_> {
 
 fn outputs(walk: &Walk<'_>, masked: &[MaskedColumn], columns: Columns) -> Vec<Output> {
     let output = |(name, value): (String, Value)| {
-        let mask = walk.mask_of(&value);
+        let mask = walk.shown_mask_of(&value);
         let masked = mask.and_then(|mask| masked.iter().position(|column| *column == mask));
         let origin = match value.origin {
             Origin::Column(table, column) => Some((table, column)),

@@ -9,6 +9,7 @@ use pg_query::Node;
 
 use crate::catalog_build;
 use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
+use crate::masked_view::{FenceViews, Substitutes};
 use crate::types::UserType;
 
 /// What exists on the target, and which of it is masked.
@@ -23,6 +24,8 @@ pub struct Catalog {
     /// Array types of the target's and PostgreSQL's own, each with the type of its elements.
     pub(crate) elements: BTreeMap<u32, u32>,
     pub(crate) casts: Vec<Cast>,
+    /// Sessions log in as roles that cannot read masked columns.
+    pub(crate) is_fenced: bool,
 }
 
 /// What sort of thing a relation is (`pg_class.relkind`).
@@ -51,6 +54,8 @@ pub(crate) struct Relation {
     pub(crate) computes: bool,
     /// Why nothing may be read or written through it.
     pub(crate) unusable: Option<String>,
+    /// The views of a fence that show its masks.
+    pub(crate) views: Substitutes,
 }
 
 /// The columns of a relation's unique indexes and exclusion constraints, all together.
@@ -116,7 +121,21 @@ impl Catalog {
         masks: &[MaskDeclaration],
         version: u64,
     ) -> Result<Self, Vec<CatalogError>> {
-        catalog_build::build(rows, masks, version)
+        catalog_build::build(rows, (masks, None), version)
+    }
+
+    /// As [`Catalog::build`], for a target with a fence: partial masks are read from its views.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, not only the first.
+    pub fn build_fenced(
+        rows: CatalogRows,
+        masks: &[MaskDeclaration],
+        views: &FenceViews,
+        version: u64,
+    ) -> Result<Self, Vec<CatalogError>> {
+        catalog_build::build(rows, (masks, Some(views)), version)
     }
 
     /// The number under which records name this snapshot.

@@ -10,6 +10,7 @@ use crate::ClientSettings;
 use crate::analyse;
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
+use crate::masked_view::{self, FenceViews, Substitute, Substitutes};
 use crate::types::UserType;
 use crate::view;
 use crate::walk::World;
@@ -23,7 +24,7 @@ type Masks = BTreeMap<ColumnKey, Mask>;
 
 pub(crate) fn build(
     rows: CatalogRows,
-    declarations: &[MaskDeclaration],
+    (declarations, fence): (&[MaskDeclaration], Option<&FenceViews>),
     version: u64,
 ) -> Result<Catalog, Vec<CatalogError>> {
     let mut errors = Vec::new();
@@ -36,20 +37,36 @@ pub(crate) fn build(
         enum_oids: BTreeSet::new(),
         elements: BTreeMap::new(),
         casts: rows.casts.clone(),
+        is_fenced: fence.is_some(),
     };
     add_enums(&mut catalog, &rows);
     let family = Family::new(&rows);
-    for row in &rows.relations {
+    let is_own = |row: &&RelationRow| fence.is_none_or(|fence| fence.schema != row.schema);
+    for row in rows.relations.iter().filter(is_own) {
         let below = family.below(row.oid);
         let keys = family.keys(&rows, row.oid);
-        let relation =
-            Relation { descendants: below, keys, ..relation(&rows, row, &masks, &mut errors) };
+        let views = fence.map(|fence| substitutes(&rows, row, fence)).unwrap_or_default();
+        let base = relation(&rows, row, &masks, &mut errors);
+        let relation = Relation { descendants: below, keys, views, ..base };
         catalog.relations.insert(relation.name.clone(), Arc::new(relation));
     }
     if errors.is_empty() {
         judge_views(&mut catalog, &rows, &mut errors);
     }
     if errors.is_empty() { Ok(catalog) } else { Err(errors) }
+}
+
+/// The views of a fence that show a relation, as far as they are sound.
+fn substitutes(rows: &CatalogRows, row: &RelationRow, fence: &FenceViews) -> Substitutes {
+    let find = |descends: bool| {
+        let name = masked_view::view_name(&relation_name(row), descends);
+        let is_it = |view: &&RelationRow| view.schema == fence.schema && view.name == name;
+        let view = rows.relations.iter().find(is_it).filter(|_| fence.sound.contains(&name))?;
+        let numbers = columns_of(rows, view.oid).iter().map(|c| (c.name.clone(), c.number));
+        let (name, numbers) = (relation_name(view), numbers.collect());
+        Some(Arc::new(Substitute { name, oid: view.oid, numbers }))
+    };
+    Substitutes { own: find(false), below: find(true) }
 }
 
 fn relation_name(row: &RelationRow) -> RelationName {
@@ -177,6 +194,7 @@ fn relation(
         keys: Keys::default(),
         computes,
         unusable,
+        views: Substitutes::default(),
         name,
     }
 }

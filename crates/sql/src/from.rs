@@ -62,6 +62,7 @@ impl Walk<'_> {
                     return self.spelled_source(&name, relation, alias, &columns);
                 }
                 let use_index = self.use_relation(relation, Action::Select, reach);
+                self.use_view(use_index)?;
                 let mut item = self.relation_item(use_index, alias.as_ref())?;
                 item.row = Row::Relation(use_index);
                 item.locks = vec![use_index];
@@ -91,6 +92,12 @@ impl Walk<'_> {
         alias: Option<Alias>,
     ) -> Result<RangeVar, Refusal> {
         let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+        if let Some(view) = &used.view {
+            // Columns are written behind the relation's name, whatever the view is called.
+            let name =
+                || Alias { aliasname: used.relation.name.name.clone(), colnames: Vec::new() };
+            return Ok(names::qualified(&view.name, true, alias.or_else(|| Some(name()))));
+        }
         let descends = match used.relation.kind {
             // ONLY also where nothing is below: a table may come to be there before this runs.
             RelationKind::Table | RelationKind::Foreign | RelationKind::Partitioned => {
@@ -109,13 +116,22 @@ impl Walk<'_> {
     ) -> Result<Item, Refusal> {
         let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
         let relation = std::sync::Arc::clone(&used.relation);
+        let view = used.view.clone();
         let granted = (self.world.granted)(&relation.name, Action::Select);
         let starred = |name: &str| granted.is_empty() || granted.contains(name);
         let mut columns = Columns::with_capacity(relation.columns.len());
         for (column_index, column) in relation.columns.iter().enumerate() {
+            let origin = match &view {
+                None => Origin::Column(relation.oid, column.number),
+                Some(view) => match view.numbers.get(&column.name) {
+                    Some(number) => Origin::Column(view.oid, *number),
+                    // It came to be after the view.
+                    None => continue,
+                },
+            };
             let value = Value {
                 content: Content::Raw { use_index, column_index },
-                origin: Origin::Column(relation.oid, column.number),
+                origin,
                 column_type: Some(column.data_type.clone()),
                 exact_type: Some(column.exact_type),
             };
@@ -124,12 +140,15 @@ impl Walk<'_> {
         let name = alias.map_or(&relation.name.name, |alias| &alias.aliasname);
         let mut item = self.item_of(Some(name.clone()), columns, alias)?;
         item.row = Row::Unknown;
-        for (column, known) in item.columns.iter_mut().zip(&relation.columns) {
+        let is_known = |name: &String| view.as_ref().is_none_or(|v| v.numbers.contains_key(name));
+        let known = relation.columns.iter().filter(|column| is_known(&column.name));
+        for (column, known) in item.columns.iter_mut().zip(known) {
             column.starred = starred(&known.name);
         }
         if alias.is_none() {
             item.schema = Some(relation.name.schema.clone());
-            for column in &mut item.columns {
+            // Behind a view's alias no column can be written with the schema.
+            for column in item.columns.iter_mut().filter(|_| view.is_none()) {
                 let home = [&relation.name.schema, &relation.name.name, &column.name];
                 column.homes.push(home.map(Clone::clone).to_vec());
             }

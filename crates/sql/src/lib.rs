@@ -26,6 +26,7 @@ mod functions;
 mod join;
 mod limits;
 mod locks;
+mod masked_view;
 mod merge;
 mod names;
 mod operation;
@@ -40,6 +41,7 @@ mod script;
 mod select;
 mod session_call;
 mod settings;
+mod shape;
 mod sublink;
 mod substitute;
 mod target;
@@ -61,10 +63,12 @@ pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
     SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, TARGETS_MAX, TOKENS_MAX,
 };
+pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;
 pub use plan::{Effect, Output, Plan, SettingSpan};
 pub use refusal::Refusal;
 pub use request::{Granted, Request};
 pub use script::{Block, Piece, analyse_script, join};
 pub use settings::{ClientSettings, Setting};
+pub use shape::{ColumnShape, RelationShape, ViewShape};
 pub use types::parameter_type_allowed;

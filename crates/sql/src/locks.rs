@@ -63,6 +63,9 @@ impl Walk<'_> {
             locked = self.items().iter().flat_map(|item| item.locks.iter().copied()).collect();
         }
         for use_index in locked {
+            if self.uses.get(use_index).is_some_and(|used| used.view.is_some()) {
+                return Err(Refusal::masked_lock());
+            }
             self.touch(use_index, Action::Update, None);
         }
         Ok(LockingClause { locked_rels: named, strength, wait_policy })

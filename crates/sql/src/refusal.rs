@@ -237,6 +237,19 @@ impl Refusal {
         .with_hint("Write it in another way.")
     }
 
+    /// Rows of a view of the fence cannot be locked by who may only read it.
+    pub(crate) fn masked_lock() -> Self {
+        let message = "rows of a table whose masks come from a view cannot be locked";
+        Self::never("masked_row_lock", message.to_owned())
+    }
+
+    /// The role of a fenced session cannot read the column itself.
+    pub(crate) fn masked_returning(column: &str) -> Self {
+        let message =
+            format!("column \"{column}\" is masked by a view, so a write cannot return it");
+        Self::never("masked_returning", message).with_hint("Select it after the write.")
+    }
+
     /// The relation's definition could not be judged, so nothing may be read through it.
     pub(crate) fn unusable(name: &str, reason: &str) -> Self {
         Self::new(

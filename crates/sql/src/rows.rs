@@ -177,6 +177,7 @@ impl Walk<'_> {
         let reach = names::reach(name);
         let ((query, outputs), level) = self.nested_level(|walk| {
             let use_index = walk.use_relation(Arc::clone(&relation), Action::Select, reach);
+            walk.use_view(use_index)?;
             let mut item = walk.relation_item(use_index, None)?;
             item.locks = vec![use_index];
             walk.items().push(item);

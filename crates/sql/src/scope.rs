@@ -48,18 +48,16 @@ pub(crate) enum Content {
     Raw { use_index: usize, column_index: usize },
     /// A mask that stands in the place of a masked column. Still not to be computed with.
     Masked(MaskedColumn),
+    /// What the view of a fence shows of a masked column. One may compute with that.
+    Shown(MaskedColumn),
     /// Anything that may be computed with.
     Free,
 }
 
 impl Value {
     pub(crate) fn computed() -> Self {
-        Self {
-            content: Content::Free,
-            origin: Origin::Nothing,
-            column_type: None,
-            exact_type: None,
-        }
+        let (content, origin) = (Content::Free, Origin::Nothing);
+        Self { content, origin, column_type: None, exact_type: None }
     }
 
     pub(crate) fn type_oid(&self) -> Option<u32> {

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Action, Facts, Mask, MaskedColumn, RelationName, StatementKind};
+use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
 use pg_query::Node;
 
 use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::masked_view::{self, Substitute};
 use crate::request::Granted;
 use crate::scope::{
     self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value, Work,
@@ -70,6 +71,8 @@ pub(crate) struct Use {
     pub(crate) reach: Reach,
     /// Whether they are included.
     pub(crate) descends: bool,
+    /// The view of a fence that is read in its place.
+    pub(crate) view: Option<Arc<Substitute>>,
     /// Whether its columns must be named in a subquery.
     pub(crate) spells: bool,
     /// The columns of its whole rows, where one is asked for.
@@ -230,7 +233,7 @@ impl<'a> Walk<'a> {
         let descends = reach == Reach::Below && (covered || is_partitioned);
         let touched = BTreeMap::from([(action, BTreeSet::new())]);
         let (spells, rows) = (false, BTreeSet::new());
-        self.uses.push(Use { relation, touched, reach, descends, spells, rows });
+        self.uses.push(Use { relation, touched, reach, descends, spells, rows, view: None });
         index
     }
 
@@ -243,20 +246,6 @@ impl<'a> Walk<'a> {
 
     pub(crate) fn column(&self, use_index: usize, column_index: usize) -> Option<&Column> {
         self.uses.get(use_index)?.relation.columns.get(column_index)
-    }
-
-    /// The masked column that a value is or comes from.
-    pub(crate) fn mask_of(&self, value: &Value) -> Option<MaskedColumn> {
-        match &value.content {
-            Content::Masked(masked) => Some(masked.clone()),
-            Content::Free => None,
-            Content::Raw { use_index, column_index } => {
-                let column = self.column(*use_index, *column_index)?;
-                let relation = self.uses.get(*use_index)?.relation.name.clone();
-                let mask = column.mask.as_ref()?.mask.clone();
-                Some(MaskedColumn { relation, column: column.name.clone(), mask })
-            }
-        }
     }
 
     /// Notes that a value is read.
@@ -296,11 +285,23 @@ impl<'a> Walk<'a> {
     ) -> Result<(Node, Value), Refusal> {
         self.read(&column.value);
         let Some(masked) = self.mask_of(&column.value) else {
+            // The view of a fence shows the mask already.
+            let shown = self.shown_mask_of(&column.value);
+            self.masked.extend(shown.clone());
+            let content = shown.map_or(Content::Free, Content::Shown);
             if column.value.origin == Origin::Unclear {
-                return Ok((tree::computed(written), Value::computed()));
+                let value = Value { content, ..Value::computed() };
+                return Ok((tree::computed(written), value));
             }
-            return Ok((written, Value { content: Content::Free, ..column.value }));
+            return Ok((written, Value { content, ..column.value }));
         };
+        if self.world.catalog.is_fenced
+            && self.world.forwards
+            && matches!(column.value.content, Content::Raw { .. })
+            && masked_view::is_partial(&masked.mask)
+        {
+            return Err(Refusal::masked_returning(&masked.column));
+        }
         let column_type = column.value.column_type;
         let selected = match column.value.content {
             Content::Raw { use_index, column_index } => {
@@ -312,7 +313,7 @@ impl<'a> Walk<'a> {
                 substitute::fill(&expression, &written)?
             }
             // The mask stands in the subquery already.
-            Content::Masked(_) | Content::Free => written,
+            Content::Masked(_) | Content::Free | Content::Shown(_) => written,
         };
         self.masked.insert(masked.clone());
         let content = Content::Masked(masked);
@@ -351,9 +352,10 @@ impl<'a> Walk<'a> {
         };
         let plainly = |used: &Use| {
             let below = used.relation.descendants.iter().filter(|_| used.descends);
-            used.relation.is_plain() && below.into_iter().all(is_plain)
+            used.view.is_none() && used.relation.is_plain() && below.into_iter().all(is_plain)
         };
-        self.uses.iter().all(plainly) && self.masked.iter().all(|column| is_constant(&column.mask))
+        let is_constant = |column: &MaskedColumn| !masked_view::is_partial(&column.mask);
+        self.uses.iter().all(plainly) && self.masked.iter().all(is_constant)
     }
 
     /// For each mention of a relation, whether grants cover the tables below it for what was done.
@@ -378,13 +380,5 @@ impl<'a> Walk<'a> {
         let used = self.uses.iter().find(|used| !self.world.is_granted(&used.relation.name))?;
         let action = used.touched.keys().next().copied().unwrap_or(Action::Select);
         Some((&used.relation.name, action))
-    }
-}
-
-/// True if a mask's expression does not look at the value.
-fn is_constant(mask: &Mask) -> bool {
-    match mask {
-        Mask::Full | Mask::Null | Mask::Fixed(_) => true,
-        Mask::Last4 | Mask::Hash | Mask::Email => false,
     }
 }

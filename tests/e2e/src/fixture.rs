@@ -2,8 +2,18 @@
 
 /// Roles of the cluster. `svc` is the one of the gateway; the corpus names the others.
 pub const ROLES: &str = "
-CREATE ROLE svc LOGIN;
+CREATE ROLE svc LOGIN; CREATE ROLE prov LOGIN CREATEROLE;
 CREATE ROLE eph LOGIN; CREATE ROLE ephw LOGIN; CREATE ROLE ephv LOGIN; CREATE ROLE app_owner;
+";
+
+/// What the provisioning account of a fence needs in a database with these schemas, and what PUBLIC
+/// must not have there.
+pub const PROVISION: &str = "
+GRANT USAGE ON SCHEMA billing, hr TO prov WITH GRANT OPTION;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA billing, hr TO prov WITH GRANT OPTION;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA billing TO prov WITH GRANT OPTION;
+GRANT CREATE ON DATABASE {database} TO prov;
+REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
 ";
 
 /// Customers with masked columns, a table that nobody is granted, one for writes, one with a

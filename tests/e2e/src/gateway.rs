@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::postgres::{SERVICE_PASSWORD, SERVICE_ROLE};
+use crate::postgres::{PROVISION_PASSWORD, PROVISION_ROLE, SERVICE_PASSWORD, SERVICE_ROLE};
 use crate::reaper::{self, End};
 use crate::wire::{Login, Wire};
 use crate::wire_answer::SqlError;
-use crate::{Database, programs, scratch, wait};
+use crate::{Database, fixture, programs, scratch, wait};
 
 /// A guarded database as the settings file names it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Target {
     pub masks: Vec<(String, String)>,
     /// Lines to add to the target's table. A key here replaces the usual one.
     pub more: Vec<(String, String)>,
+    /// Whether sessions log in as short-lived roles.
+    pub is_fenced: bool,
 }
 
 /// What stands in a gateway's settings file.
@@ -70,7 +72,14 @@ impl Target {
                 mask("email", "email"),
             ],
             more: Vec::new(),
+            is_fenced: false,
         }
+    }
+
+    /// The same with a fence, for which the database is made ready.
+    pub fn fenced(database: &Database) -> Self {
+        database.run(&fixture::PROVISION.replace("{database}", &database.name));
+        Self { is_fenced: true, ..Self::billing(database) }
     }
 }
 
@@ -104,6 +113,7 @@ impl Target {
     fn text(&self, directory: &Path) -> String {
         let address = self.database.cluster.address;
         let password = directory.join("svc.password");
+        let provision = directory.join("prov.password");
         let usual = [
             ("name", quoted(&self.name)),
             ("kind", quoted("postgres")),
@@ -122,6 +132,12 @@ impl Target {
         }
         for (key, value) in &self.more {
             writeln!(text, "{key} = {value}").unwrap();
+        }
+        if self.is_fenced {
+            let path = provision.display();
+            let user = quoted(PROVISION_ROLE);
+            write!(text, "[target.provision]\nuser = {user}\npassword = {{ file = \"{path}\" }}\n")
+                .unwrap();
         }
         for (column, with) in &self.masks {
             write!(text, "[[target.mask]]\ncolumn = \"{column}\"\nwith = \"{with}\"\n").unwrap();
@@ -147,9 +163,12 @@ impl Gateway {
     /// Writes the settings and starts nothing.
     pub fn prepare(settings: &Settings) -> Self {
         let directory = scratch::new_directory("gw");
-        let password = directory.join("svc.password");
-        fs::write(&password, SERVICE_PASSWORD).unwrap();
-        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let passwords = [("svc.password", SERVICE_PASSWORD), ("prov.password", PROVISION_PASSWORD)];
+        for (name, password) in passwords {
+            let path = directory.join(name);
+            fs::write(&path, password).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         fs::write(directory.join("countersign.toml"), settings.text(&directory)).unwrap();
         Self {
             directory,

@@ -21,6 +21,10 @@ use crate::{fixture, programs, scratch, wait};
 pub const SERVICE_ROLE: &str = "svc";
 /// Its password, which no client of a gateway may ever see.
 pub const SERVICE_PASSWORD: &str = "svc-Password-9f3e7a";
+/// The account that makes the roles of a fence. It has CREATEROLE and is no superuser.
+pub const PROVISION_ROLE: &str = "prov";
+/// Its password, which no client of a gateway may ever see.
+pub const PROVISION_PASSWORD: &str = "prov-Password-77c1d0";
 
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
@@ -196,7 +200,11 @@ impl Cluster {
         let cluster = Self { address, socket_directory, certificates, log_directory, templates };
         cluster.run(
             "postgres",
-            &format!("{} ALTER ROLE svc PASSWORD '{SERVICE_PASSWORD}'", fixture::ROLES),
+            &format!(
+                "{} ALTER ROLE svc PASSWORD '{SERVICE_PASSWORD}'; \
+                 ALTER ROLE prov PASSWORD '{PROVISION_PASSWORD}'",
+                fixture::ROLES
+            ),
         );
         Some(cluster)
     }

@@ -9,8 +9,8 @@ use api::client::{Client, ClientError};
 use api::grants::{NewGrant, NewScopeLine};
 use api::identities::NewIdentity;
 use api::{
-    About, Admins, Answer, ApiState, Control, DirectoryError, SessionDirectory, SessionInfo,
-    TargetDirectory, TargetInfo,
+    About, Admins, Answer, ApiState, Control, DirectoryError, FindingWeight, SessionDirectory,
+    SessionInfo, TargetCheck, TargetDirectory, TargetFinding, TargetInfo,
 };
 use crypto::sign::SigningKey;
 use journal::{AccessJournal, OpenOptions};
@@ -80,7 +80,8 @@ fn options(dir: &Path, ledger: &str) -> OpenOptions {
     }
 }
 
-/// `billing` has two relations, `down` cannot be asked, `stuck` never answers.
+/// `billing` has two relations, `down` cannot be asked, `stuck` never answers,
+/// `leaky` has a hole in its fence.
 #[derive(Debug)]
 struct Targets;
 
@@ -96,7 +97,7 @@ impl TargetDirectory for Targets {
                 ("billing", "billing.wide") => {
                     return Ok((0..2000).map(|number| format!("a_long_name_{number}")).collect());
                 }
-                ("billing", "billing.invoices") => &["id", "total"],
+                ("billing" | "leaky", "billing.invoices") => &["id", "total"],
                 ("billing", _) => {
                     return Err(DirectoryError::UnknownRelation(relation.clone()));
                 }
@@ -109,6 +110,30 @@ impl TargetDirectory for Targets {
             };
             Ok(columns.iter().map(|column| (*column).to_owned()).collect())
         })
+    }
+
+    fn check<'a>(
+        &'a self,
+        target: &'a TargetName,
+        schemas: Option<BTreeSet<String>>,
+    ) -> Answer<'a, Result<TargetCheck, DirectoryError>> {
+        let open = |code: &str, weight| TargetFinding {
+            code: code.into(),
+            object: "billing.f()".into(),
+            what: "everybody may run it".into(),
+            sql: "REVOKE ALL ON ROUTINE billing.f() FROM PUBLIC;".into(),
+            weight,
+        };
+        // Grants on `leaky` leave something open; a check without schemas shows all.
+        let findings = match (target.as_str(), schemas) {
+            ("leaky", _) => vec![
+                open("definer_function", FindingWeight::Hole),
+                open("language", FindingWeight::Note),
+            ],
+            _ => Vec::new(),
+        };
+        let found = TargetCheck { target: target.clone(), mode: "fenced".into(), findings };
+        Box::pin(std::future::ready(Ok(found)))
     }
 
     fn describe(&self) -> Vec<TargetInfo> {
@@ -168,6 +193,7 @@ pub(crate) fn new_grant(lines: &[Line<'_>]) -> NewGrant {
         columns: columns.map(set),
     };
     NewGrant {
+        accept_holes: BTreeSet::new(),
         identity: name("agent"),
         target: target("billing"),
         scope: lines.iter().map(line).collect(),

@@ -72,7 +72,7 @@ async fn a_target_that_is_unknown_or_down_is_named_once() {
     #[rustfmt::skip]
     let cases = [
         ("payroll", "there is no target `payroll` in the settings; it names billing, down, stuck"),
-        ("down",    "target `down` cannot be asked for its columns: connection refused"),
+        ("down",    "target `down` cannot be asked: connection refused"),
     ];
     for (asked, expected) in cases {
         let lines: [Line<'_>; 2] =
@@ -151,5 +151,33 @@ async fn a_target_that_never_answers_does_not_hold_the_caller() {
     let wanted = NewGrant { target: target("stuck"), ..new_grant(&lines) };
     let (status, code, _) = refusal(gateway.client.create_grant(&wanted).await);
     assert_eq!((status, code.as_str()), (504, "timed_out"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_hole_in_the_fence_is_closed_or_accepted_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(dir.path());
+    gateway.client.create_identity(&new_identity("agent")).await.unwrap();
+    let lines: [Line<'_>; 1] = [("billing.invoices", &[Action::Select], None)];
+    let wanted = NewGrant { target: target("leaky"), ..new_grant(&lines) };
+    let size = gateway.control.registry().size();
+
+    let (status, code, message) = refusal(gateway.client.create_grant(&wanted).await);
+    assert_eq!((status, code.as_str()), (409, "target_has_holes"));
+    assert!(message.contains("definer_function:billing.f(): everybody may run it"), "{message}");
+    assert!(message.contains("REVOKE ALL ON ROUTINE billing.f() FROM PUBLIC;"), "{message}");
+    assert!(!message.contains("language"), "a note stops no grant: {message}");
+    assert_eq!(gateway.control.registry().size(), size);
+
+    for accepted in ["definer_function", "definer_function:billing.f()"] {
+        let accept_holes = set(&[accepted, "large_object"]);
+        let wanted = NewGrant { accept_holes, ..wanted.clone() };
+        let grant = gateway.client.create_grant(&wanted).await.unwrap().grant;
+        // On record is what was open, not what was said.
+        assert_eq!(grant.accepted_holes, set(&["definer_function:billing.f()"]));
+    }
+    let check = gateway.client.check_target(&target("leaky")).await.unwrap();
+    assert_eq!(check.findings.len(), 2);
     gateway.stop().await;
 }

@@ -92,6 +92,9 @@ struct Create {
     /// The person for whom the identity acts
     #[arg(long, value_name = "NAME")]
     on_behalf_of: Option<IdentityName>,
+    /// Accept, on record, a hole that `target check` names; may be given many times
+    #[arg(long, value_name = "CODE[:OBJECT]")]
+    accept_hole: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
@@ -130,6 +133,7 @@ fn create(args: &Create, context: &Context) -> Result<(), Failure> {
         task: args.task.clone(),
         purpose: args.purpose.clone(),
         on_behalf_of: args.on_behalf_of.clone(),
+        accept_holes: args.accept_hole.iter().cloned().collect(),
     };
     let grant = context.ask(async |gw| gw.create_grant(&new).await)?;
     context.printer.result(&grant, document)?;

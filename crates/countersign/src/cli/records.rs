@@ -2,8 +2,8 @@
 
 use ledger::Record;
 use model::{
-    AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, Redaction, ScopeEntry, SessionEnd,
-    Touch,
+    AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, Redaction, RoleChange, ScopeEntry,
+    SessionEnd, Touch,
 };
 
 /// When, and what happened, in one line. Holds no payload: statements are not shown here.
@@ -39,6 +39,11 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             format!("{session}  closed after {commands} commands: {}", session_end(*reason))
         }
         AccessEvent::CancelRequested { session } => format!("{session}  cancel asked for"),
+        AccessEvent::FenceRole { target, role, change, session, group } => {
+            let session = session.map_or_else(String::new, |id| format!("{id}  "));
+            let group = group.as_ref().map(|group| format!(" in {group}")).unwrap_or_default();
+            format!("{session}role {role} on {target}{group}: {}", role_change(*change))
+        }
         AccessEvent::BatchRolledBack { session, first, last, sqlstate } => {
             let code = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
             format!("{session}/{first}-{last}  ROLLED BACK{code}: what had completed is undone")
@@ -187,6 +192,15 @@ fn finished(result: FinishedResult) -> &'static str {
         FinishedResult::Skipped => "skipped",
         FinishedResult::Cut => "CUT",
         FinishedResult::Unknown => "UNKNOWN",
+    }
+}
+
+fn role_change(change: RoleChange) -> &'static str {
+    match change {
+        RoleChange::Created => "made",
+        RoleChange::Regrouped => "its privileges changed with the grants",
+        RoleChange::Dropped => "gone",
+        RoleChange::Left => "LEFT BEHIND, will be tried again",
     }
 }
 

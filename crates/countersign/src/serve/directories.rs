@@ -1,10 +1,14 @@
 //! What the admin side asks the data path.
 
-use api::{Answer, DirectoryError, SessionDirectory, SessionInfo, TargetDirectory, TargetInfo};
-use model::{GrantId, RelationName, TargetName};
-use proxy::{GatewayView, RelationColumns};
+use std::collections::BTreeSet;
 
-use super::MASK_ONLY;
+use api::{
+    Answer, DirectoryError, FindingWeight, SessionDirectory, SessionInfo, TargetCheck,
+    TargetDirectory, TargetFinding, TargetInfo,
+};
+use model::{GrantId, RelationName, TargetName};
+use proxy::{Finding, GatewayView, Preflight, Reach, RelationColumns, Weight};
+
 use crate::settings::Settings;
 
 const REACHABLE: &str = "reachable";
@@ -22,6 +26,7 @@ pub(super) struct Targets {
 struct Known {
     name: TargetName,
     address: String,
+    mode: &'static str,
     masked_columns: u64,
 }
 
@@ -30,6 +35,7 @@ impl Targets {
         let known = settings.targets.iter().map(|target| Known {
             name: target.name.clone(),
             address: target.address(),
+            mode: target.mode(),
             masked_columns: u64::try_from(target.masks.len()).unwrap_or(u64::MAX),
         });
         Self { known: known.collect(), view }
@@ -56,17 +62,50 @@ impl TargetDirectory for Targets {
         Box::pin(std::future::ready(answer))
     }
 
+    fn check<'a>(
+        &'a self,
+        target: &'a TargetName,
+        schemas: Option<BTreeSet<String>>,
+    ) -> Answer<'a, Result<TargetCheck, DirectoryError>> {
+        Box::pin(async move {
+            let reach = schemas.map_or(Reach::Everywhere, Reach::Schemas);
+            let found = |mode: &str, findings| {
+                Ok(TargetCheck { target: target.clone(), mode: mode.to_owned(), findings })
+            };
+            match self.view.preflight(target, &reach).await {
+                Preflight::UnknownTarget => Err(DirectoryError::UnknownTarget(target.clone())),
+                Preflight::MaskOnly => found(model::MODE_MASK_ONLY, Vec::new()),
+                Preflight::Failed(reason) => {
+                    Err(DirectoryError::Unavailable { target: target.clone(), reason })
+                }
+                Preflight::Findings(findings) => {
+                    found(model::MODE_FENCED, findings.into_iter().map(finding).collect())
+                }
+            }
+        })
+    }
+
     fn describe(&self) -> Vec<TargetInfo> {
         let describe = |known: &Known| TargetInfo {
             name: known.name.clone(),
             address: known.address.clone(),
-            mode: MASK_ONLY.to_owned(),
+            mode: known.mode.to_owned(),
             masked_columns: known.masked_columns,
             state: if self.view.is_reachable(&known.name) { REACHABLE } else { UNREACHABLE }
                 .to_owned(),
         };
         self.known.iter().map(describe).collect()
     }
+}
+
+fn finding(found: Finding) -> TargetFinding {
+    let Finding { code, object, what, sql, weight } = found;
+    let weight = match weight {
+        Weight::Hole => FindingWeight::Hole,
+        Weight::Lack => FindingWeight::Lack,
+        Weight::Note => FindingWeight::Note,
+    };
+    TargetFinding { code, object, what, sql, weight }
 }
 
 /// The open sessions, and what is used of the grants.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use proxy::{Secret, TargetAddress, TargetSettings};
+use proxy::{ProvisionSettings, Secret, TargetAddress, TargetSettings};
 
 use crate::cli::Failure;
 use crate::keys::Keys;
@@ -41,6 +41,8 @@ pub(super) fn data_path(settings: &Settings, keys: &Keys) -> Result<proxy::Setti
         return Err(Failure::Failed(mistakes.join("\n")));
     }
     Ok(proxy::Settings {
+        gateway: settings.name.clone(),
+        installation: keys.ledger.verifying_key().as_bytes().to_vec(),
         listen: settings.listen.postgres,
         tls,
         allow_plaintext: settings.listen.allow_plaintext,
@@ -57,9 +59,18 @@ pub(super) fn data_path(settings: &Settings, keys: &Keys) -> Result<proxy::Setti
 /// What is wrong with its secret or its certificates.
 pub(crate) fn target(target: &Target) -> Result<TargetSettings, anyhow::Error> {
     let password = target.password.as_ref().map(SecretRef::fetch).transpose()?;
-    if let Some(exposure) = target.password.as_ref().and_then(SecretRef::exposure) {
-        tracing::warn!(target = %target.name, "the password's file is exposed: {exposure}");
+    let provision = target.provision.as_ref();
+    let provision_password = provision.and_then(|provision| provision.password.as_ref());
+    for reference in target.password.iter().chain(provision_password) {
+        if let Some(exposure) = reference.exposure() {
+            tracing::warn!(target = %target.name, "a password's file is exposed: {exposure}");
+        }
     }
+    let secret = provision_password.map(SecretRef::fetch).transpose()?;
+    let provision = provision.map(|provision| ProvisionSettings {
+        user: provision.user.clone(),
+        password: secret.map(|password| Secret::new(&password.into_text())),
+    });
     Ok(TargetSettings {
         name: target.name.clone(),
         address: match &target.host {
@@ -77,6 +88,7 @@ pub(crate) fn target(target: &Target) -> Result<TargetSettings, anyhow::Error> {
             TargetTls::VerifyFull { ca } => proxy::TargetTls::VerifyFull(tls::for_target(ca)?),
         },
         masks: target.masks.clone(),
+        provision,
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use model::{Mask, MaskDeclaration, TargetName};
 
-use super::reader::{Problems, Section, Text};
+use super::reader::{Field, Problems, Section, Text};
 use super::secret::SecretRef;
 use crate::suggest;
 
@@ -57,6 +57,17 @@ pub(crate) struct Target {
     pub(crate) allow_weak_password: bool,
     /// What is masked.
     pub(crate) masks: Vec<MaskDeclaration>,
+    /// Who makes the roles of a fence, if there is to be one.
+    pub(crate) provision: Option<Provision>,
+}
+
+/// The account that makes and removes short-lived roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Provision {
+    /// Its name.
+    pub(crate) user: String,
+    /// Where its password is, if it has one.
+    pub(crate) password: Option<SecretRef>,
 }
 
 impl Target {
@@ -71,6 +82,11 @@ impl Target {
                 format!("{}:{}/{}", directory.display(), self.port, self.database)
             }
         }
+    }
+
+    /// `fenced` or `mask-only`, as records name it.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.provision.is_some() { model::MODE_FENCED } else { model::MODE_MASK_ONLY }
     }
 
     /// True if what is said to the target can be read by others on the network.
@@ -108,6 +124,8 @@ impl Target {
         let weak = weak.map_or(Some(false), |field| field.boolean(problems));
         let masks = section.take("mask").map(|field| field.sections(problems)).unwrap_or_default();
         let masks = read_masks(masks, problems);
+        let provision = section.take("provision");
+        let provision = provision.map(|field| read_provision(field, base, problems));
         section.finish(problems);
         kind?;
         Some(Self {
@@ -123,8 +141,28 @@ impl Target {
             tls: tls?,
             allow_weak_password: weak?,
             masks,
+            provision: match provision {
+                None => None,
+                Some(provision) => Some(provision?),
+            },
         })
     }
+}
+
+fn read_provision(field: Field<'_>, base: &Path, problems: &mut Problems) -> Option<Provision> {
+    let mut section = field.section(problems)?;
+    let user = section.need("user", "user = \"countersign_provision\"", problems);
+    let user = user.and_then(|field| field.text(problems));
+    let password = section.take("password");
+    let password = password.map(|field| SecretRef::read(field, base, problems));
+    section.finish(problems);
+    Some(Provision {
+        user: user?.value,
+        password: match password {
+            None => None,
+            Some(reference) => Some(reference?),
+        },
+    })
 }
 
 fn read_name(text: Text, problems: &mut Problems) -> Option<TargetName> {

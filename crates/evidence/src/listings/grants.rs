@@ -135,6 +135,7 @@ fn row(case: &Case<'_>, entry: &GrantEntry, used: &Use) -> GrantRow {
         on_behalf_of: grant.on_behalf_of.clone(),
         requested_by: grant.requested_by.clone(),
         approved_by: grant.approved_by.clone(),
+        accepted_holes: grant.accepted_holes.iter().cloned().collect(),
         not_before: grant.not_before,
         expires_at: grant.expires_at,
         state: state(case.end(), entry),

@@ -32,6 +32,8 @@ const EVENT_TYPES: &[(&str, &str, &str)] = &[
     ("access",  "session_opened",        "a logon succeeds"),
     ("access",  "session_closed",        "a session ends, with its total of commands"),
     ("access",  "cancel_requested",      "a client asks to cancel what runs"),
+    ("access",  "batch_rolled_back",     "what had completed is undone, because its transaction failed"),
+    ("access",  "fence_role",            "a session's short-lived role is made on the target, changed, or is gone"),
     ("access",  "command_intended",      "data access, change or deletion is allowed, before it takes effect"),
     ("access",  "command_finished",      "an allowed command ends, with rows, bytes, duration and redactions"),
     ("access",  "command_denied",        "a command is denied; the target never saw it"),
@@ -155,6 +157,7 @@ fn access_kind(event: &AccessEvent) -> &'static str {
         AccessEvent::SessionClosed { .. } => "session_closed",
         AccessEvent::CancelRequested { .. } => "cancel_requested",
         AccessEvent::BatchRolledBack { .. } => "batch_rolled_back",
+        AccessEvent::FenceRole { .. } => "fence_role",
         AccessEvent::CommandIntended { .. } => "command_intended",
         AccessEvent::CommandFinished { .. } => "command_finished",
         AccessEvent::CommandDenied { .. } => "command_denied",
@@ -211,7 +214,7 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), EVENT_TYPES.len());
-        // Ten variants of `AccessEvent`, twelve of `ControlEvent`; their matches are exhaustive.
-        assert_eq!(names.len(), 22);
+        // Twelve variants of `AccessEvent`, twelve of `ControlEvent`; their matches are exhaustive.
+        assert_eq!(names.len(), 24);
     }
 }

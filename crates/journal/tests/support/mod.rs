@@ -91,6 +91,7 @@ pub(crate) fn allowed(session: SessionId, sequence: u64, text: &str) -> Allowed 
         on_behalf_of: None,
         requested_by: "uid:1000".into(),
         approved_by: "uid:1000".into(),
+        accepted_holes: std::collections::BTreeSet::new(),
     };
     let hash = GrantHash("ab".repeat(32));
     let command = Command {

@@ -19,12 +19,26 @@ mod server;
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crypto::scram::Keys;
 
 pub(crate) use client::{ClientFirst, ClientLast};
 pub(crate) use server::{ServerFirst, ServerLast};
 
 /// The mechanism's registered name.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
+
+/// Writes keys as PostgreSQL stores them and takes them as a `PASSWORD`: with this text a role gets
+/// its password without anyone reading it.
+///
+/// Source: PostgreSQL manual, "`pg_authid`": `SCRAM-SHA-256$<rounds>:<salt>$<stored>:<server>`.
+pub fn verifier(keys: &Keys) -> String {
+    let (salt, stored, server) = (
+        STANDARD.encode(keys.salt),
+        STANDARD.encode(keys.stored_key),
+        STANDARD.encode(keys.server_key),
+    );
+    format!("{MECHANISM}${}:{salt}${stored}:{server}", keys.iterations)
+}
 
 /// Random bytes that make one conversation different from all others. To be used once.
 #[derive(Clone, Copy)]
@@ -71,7 +85,6 @@ fn decode_32(base64: &str) -> Result<[u8; 32], Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crypto::scram::Keys;
     use std::num::NonZeroU32;
 
     const CLIENT_NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
@@ -104,6 +117,16 @@ mod tests {
         let server_final = server.check(client_final.as_bytes()).unwrap().unwrap();
         assert_eq!(server_final, SERVER_FINAL);
         assert_eq!(client.check(server_final.as_bytes()), Ok(true));
+    }
+
+    #[test]
+    fn a_verifier_is_written_as_postgresql_stores_it() {
+        // The keys of the example of RFC 7677, in the form of `pg_authid.rolpassword`.
+        assert_eq!(
+            verifier(&keys()),
+            "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==\
+             $WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+        );
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub(crate) fn grant(number: u64) -> Made {
         on_behalf_of: None,
         requested_by: "uid:0".into(),
         approved_by: "uid:0".into(),
+        accepted_holes: BTreeSet::new(),
     };
     Made { grant, hash: GrantHash(format!("hash-{number}")), usage: Usage::default() }
 }

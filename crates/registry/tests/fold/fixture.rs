@@ -89,6 +89,7 @@ pub(crate) fn grant(number: u64, identity: &str, from: u64, to: u64) -> Grant {
         on_behalf_of: None,
         requested_by: "uid:1000".into(),
         approved_by: "uid:1000".into(),
+        accepted_holes: std::collections::BTreeSet::new(),
     }
 }
 

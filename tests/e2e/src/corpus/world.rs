@@ -263,6 +263,7 @@ impl Twin {
             database: self.database.clone(),
             masks: vec![mask("account_number"), mask("ssn")],
             more: Vec::new(),
+            is_fenced: false,
         }
     }
 }
