@@ -28,6 +28,8 @@ pub(crate) fn statement_name(kind: StatementKind) -> &'static str {
         StatementKind::Write => "write",
         StatementKind::Transaction => "transaction",
         StatementKind::Setting => "setting",
+        StatementKind::Prepare => "prepare",
+        StatementKind::Session => "session",
     }
 }
 

@@ -142,6 +142,10 @@ pub enum StatementKind {
     Transaction,
     /// SET, RESET or SHOW of a harmless setting, emulated by the gateway.
     Setting,
+    /// PREPARE: a statement is kept, and nothing runs. Its touches are those of what it keeps.
+    Prepare,
+    /// CLOSE, DEALLOCATE, DISCARD: what the session has kept is dropped.
+    Session,
 }
 
 /// What a statement touches, as far as a decision needs to know.

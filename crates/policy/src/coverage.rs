@@ -48,7 +48,9 @@ pub fn check(
             StatementKind::Empty
             | StatementKind::Read
             | StatementKind::Transaction
-            | StatementKind::Setting => Ok(coverage),
+            | StatementKind::Setting
+            | StatementKind::Prepare
+            | StatementKind::Session => Ok(coverage),
             StatementKind::Write => Err(DenyReason::NothingToJudge),
         };
     }

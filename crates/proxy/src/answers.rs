@@ -130,6 +130,7 @@ impl Session {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
             }
+            (Took::Part(Part::Nothing), _) => Ok(()),
             (Took::Part(Part::Instead(error)), BackendMessage::ErrorResponse(report)) => {
                 self.undo_batch(report.sqlstate()).await?;
                 self.holds.push(Hold::Bytes(error));
@@ -193,17 +194,23 @@ impl Session {
                 self.holds.push(Hold::Bytes(frame.into_bytes()));
                 no_columns(&plan)
             }
-            (Reply::Ready | Reply::Unparsable(_), BackendMessage::ReadyForQuery(ready)) => {
-                self.take_ready(&ready)
-            }
+            (
+                Reply::Ready | Reply::Unparsable(_) | Reply::Restore,
+                BackendMessage::ReadyForQuery(ready),
+            ) => self.take_ready(&ready),
             (Reply::Parse(..) | Reply::Bind(..) | Reply::Close(_), message) => {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
             }
             // Also: what must not be parsed was parsed.
-            (Reply::Check(_) | Reply::Describe(_) | Reply::Ready | Reply::Unparsable(_), _) => {
-                Err(Ending::Plan(KIND))
-            }
+            (
+                Reply::Check(_)
+                | Reply::Describe(_)
+                | Reply::Ready
+                | Reply::Unparsable(_)
+                | Reply::Restore,
+                _,
+            ) => Err(Ending::Plan(KIND)),
         }
     }
 
@@ -222,7 +229,11 @@ impl Session {
                     self.prepared.undo(undo);
                 }
                 Reply::Commands(left) => self.skip(left).await?,
-                Reply::Check(_) | Reply::Describe(_) | Reply::Unparsable(_) | Reply::Ready => {}
+                Reply::Check(_)
+                | Reply::Describe(_)
+                | Reply::Unparsable(_)
+                | Reply::Ready
+                | Reply::Restore => {}
             }
         }
         let error = match reply {
@@ -244,7 +255,7 @@ impl Session {
                 self.prepared.undo(undo);
                 self.error_for_client(report, Origin::Granted, None).await?
             }
-            Reply::Check(_) | Reply::Describe(_) | Reply::Ready => {
+            Reply::Check(_) | Reply::Describe(_) | Reply::Ready | Reply::Restore => {
                 self.error_for_client(report, Origin::Granted, None).await?
             }
         };
@@ -259,12 +270,15 @@ impl Session {
             TransactionStatus::Idle => AtRisk::Nothing,
             TransactionStatus::Open | TransactionStatus::Failed => AtRisk::Block,
         };
-        self.batch = Batch { at_risk, ..Batch::default() };
+        let ended = std::mem::replace(&mut self.batch, Batch { at_risk, ..Batch::default() });
         self.cut = None;
         if self.status == TransactionStatus::Idle {
             self.settings.end_implicit(&Effect::Commit);
-            self.prepared.drop_portals();
+            self.prepared.portals.end_transaction(ended.transaction);
             self.transaction_grants.clear();
+        }
+        if ended.restores && self.status != TransactionStatus::Failed && self.restore()? {
+            return Ok(());
         }
         // PostgreSQL, too, reports what drivers watch when the next Query may come.
         if self.settings.application_name != self.application_told {

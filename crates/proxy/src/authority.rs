@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, Timestamp};
+use model::{AccessEvent, AccessRecord, GrantId, Timestamp};
 use pgwire::TransactionStatus;
 use registry::Registry;
 use tokio::sync::watch;
@@ -39,6 +39,8 @@ const GRANT_ENDED: &str = "the grant for this command has ended, so it was cance
 pub(crate) const TRANSACTION_ENDED: &str =
     "a grant used in the open transaction has ended; it is rolled back";
 const ROLE_ENDED: &str = "a grant of this session has ended, and its database role with it; reconnect to use what is left";
+const HELD_ENDED: &str =
+    "the grant of a cursor WITH HOLD has ended; the cursor ends with the session";
 const IDENTITY_ENDED: &str = "the identity or its token has ended";
 
 /// Tells when the inventory changes.
@@ -132,13 +134,18 @@ impl Session {
         Ok(())
     }
 
-    /// True if a grant that was used in the open transaction, or by what runs, has ended.
+    /// True if a grant that was used in the open transaction, or by what runs, has ended, or one of
+    /// a cursor whose rows the target keeps.
     pub(crate) fn has_ended_grants(&self) -> bool {
+        let used = self.transaction_grants.iter().map(|(id, until)| (*id, *until));
+        self.has_ended(used) || self.has_ended(self.prepared.portals.held_grants())
+    }
+
+    fn has_ended(&self, mut grants: impl Iterator<Item = (GrantId, Timestamp)>) -> bool {
         let now = clock::now();
         let registry = self.gate.registry();
-        let mut used = self.transaction_grants.iter();
-        used.any(|(id, until)| {
-            *until <= now || !registry.grant(*id).is_some_and(|grant| grant.is_live(now))
+        grants.any(|(id, until)| {
+            until <= now || !registry.grant(id).is_some_and(|grant| grant.is_live(now))
         })
     }
 
@@ -147,6 +154,9 @@ impl Session {
         if self.is_running() {
             self.cut("57014", GRANT_ENDED);
             Ok(())
+        } else if self.has_ended(self.prepared.portals.held_grants()) {
+            // The target keeps rows that were read under it.
+            Err(Ending::Authority(HELD_ENDED))
         } else if self.status == TransactionStatus::Idle && !self.batch.forwarded {
             // A batch without its Sync is an open transaction too, though no status has said so.
             self.transaction_grants.clear();
@@ -192,7 +202,9 @@ impl Session {
         let kill = self.cut.as_ref().map(|cut| cut.kill_at);
         // What is already being cut must not wake the loop again before the target has answered.
         let is_cut = self.cut.is_some();
-        let grants = self.transaction_grants.values().min().copied().map(at).filter(|_| !is_cut);
+        let held = self.prepared.portals.held_grants().map(|(_, until)| until);
+        let grants = self.transaction_grants.values().copied().chain(held).min();
+        let grants = grants.map(at).filter(|_| !is_cut);
         let command = self.command_deadline().filter(|_| !is_cut);
         let batch = self.batch_deadline();
         let stalled =

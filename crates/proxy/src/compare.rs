@@ -28,6 +28,8 @@ pub(crate) enum Took {
 pub(crate) enum Part {
     /// Pass it on.
     Show,
+    /// It is for the gateway alone.
+    Nothing,
     /// The client reads this instead.
     Instead(Bytes),
     /// The implicit transaction of a batch could not be committed.
@@ -47,6 +49,7 @@ pub(crate) fn part(reply: &mut Reply, message: &BackendMessage) -> Result<Part, 
             Ok(Part::Instead(error.clone()))
         }
         (Reply::Ready, BackendMessage::ErrorResponse(_)) => Ok(Part::CommitFailed),
+        (Reply::Restore, BackendMessage::CommandComplete(_)) => Ok(Part::Nothing),
         (_, _) => Err(Ending::Plan(KIND)),
     }
 }
@@ -101,13 +104,11 @@ pub(crate) fn no_columns(plan: &Plan) -> Result<(), Ending> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::BytesMut;
     use model::{Facts, StatementKind};
     use pgwire::write::{self, Column};
     use pgwire::{BackendDecoder, BackendEvent, Format};
-    use sql::{Effect, Output};
+    use sql::Output;
 
     use super::*;
 
@@ -139,16 +140,7 @@ mod tests {
     }
 
     fn plan(outputs: Vec<Output>) -> Plan {
-        Plan {
-            facts: Arc::new(Facts::nothing(StatementKind::Read)),
-            forward: "".into(),
-            outputs,
-            tag: None,
-            effect: Effect::None,
-            parameters_max: 0,
-            errors_quote_only_granted: true,
-            is_empty: false,
-        }
+        Plan { outputs, ..Plan::new(Facts::nothing(StatementKind::Read), "") }
     }
 
     /// Name, table, number, type.

@@ -30,6 +30,11 @@ impl Denial {
         Self { reason: "statement_changed".to_owned(), error }
     }
 
+    /// A cursor or prepared statement that does not exist, or whose room is not there.
+    pub(crate) fn of_name(error: Refused) -> Self {
+        Self { reason: "name_not_usable".to_owned(), error }
+    }
+
     pub(crate) fn not_analysed_in_time() -> Self {
         let message = "the statement could not be analysed in time, so it may not run";
         let hint = "Make it simpler; if it is simple, the gateway is busy: try again.";

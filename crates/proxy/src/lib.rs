@@ -6,7 +6,7 @@
 //! |---|---|
 //! | accept, greet, admit | `listener`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
-//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `forwarding` |
+//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `portals`, `names`, `forwarding` |
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
@@ -36,9 +36,11 @@ mod greeting;
 mod identified;
 mod judge;
 mod listener;
+mod names;
 mod outbox;
 mod outcomes;
 mod parser;
+mod portals;
 mod prepared;
 mod probe;
 mod queries;

@@ -20,6 +20,8 @@ use crate::answers::Hold;
 use crate::clock;
 use crate::compare::KIND;
 use crate::errors::Origin;
+use crate::portals::Ended;
+use crate::prepared::Kept;
 use crate::reply::{End, Running};
 use crate::session::{AtRisk, Ending, Session};
 use crate::wire::{self, Refused};
@@ -32,6 +34,7 @@ impl Session {
     /// on record as undone.
     pub(crate) async fn undo_batch(&mut self, sqlstate: Option<&str>) -> Result<(), Ending> {
         self.settings.end_implicit(&Effect::Rollback);
+        self.batch.transaction = Ended::Undone;
         let AtRisk::Since(first) = self.batch.at_risk else { return Ok(()) };
         self.batch.at_risk = AtRisk::Nothing;
         let event = AccessEvent::BatchRolledBack {
@@ -98,7 +101,9 @@ impl Session {
             Some(tag) => wire::command_complete(tag)?,
             None => complete.raw.bytes().clone(),
         };
+        let kept = Kept::of(&running);
         self.finish(running, end, bytes).await?;
+        self.prepared.follow(&effect, kept);
         self.follow(&effect);
         Ok(())
     }
@@ -106,15 +111,22 @@ impl Session {
     /// Does to the session what a completed command does.
     fn follow(&mut self, effect: &Effect) {
         match effect {
-            Effect::None => return,
+            Effect::None
+            | Effect::Declare { .. }
+            | Effect::Close(_)
+            | Effect::Prepare(_)
+            | Effect::Deallocate(_) => return,
             Effect::Begin => self.batch.at_risk = AtRisk::Block,
             Effect::Commit | Effect::Rollback => self.batch.at_risk = AtRisk::Nothing,
             Effect::Savepoint(_) | Effect::Release(_) | Effect::RollbackTo(_) => {}
             // Outside of a block, it is undone with the batch.
-            Effect::Set { .. } => match self.batch.at_risk {
-                AtRisk::Nothing | AtRisk::Since(_) => self.settings.begin_implicit(),
-                AtRisk::Block => {}
-            },
+            Effect::Set { .. } | Effect::ResetAll | Effect::DiscardAll => {
+                self.batch.restores |= !matches!(effect, Effect::Set { .. });
+                match self.batch.at_risk {
+                    AtRisk::Nothing | AtRisk::Since(_) => self.settings.begin_implicit(),
+                    AtRisk::Block => {}
+                }
+            }
         }
         self.settings.apply(effect);
     }

@@ -1,16 +1,20 @@
 //! The prepared statements and portals of a session, as the target will have them.
 //!
 //! The maps change when a message is forwarded. If the target skips it, because something before
-//! it failed, the change is undone, last first, so that both sides always agree.
+//! it failed, the change is undone, last first, so that both sides always agree. What a statement
+//! does to them (PREPARE, DECLARE, CLOSE, …) is done when the target has completed it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::Parameter;
+use model::{GrantId, Parameter, Timestamp};
 use pgwire::Named;
 use pgwire::frontend::Bind;
+use sql::{CursorSpan, Effect, Plan};
 
 use crate::judge::Planned;
+use crate::portals::{Ended, Portal, Portals};
+use crate::reply::Running;
 use crate::settings::Limits;
 use crate::wire::Refused;
 
@@ -20,29 +24,88 @@ const HELD_BYTES_MAX: usize = 8 << 20;
 /// A prepared statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
+    /// Its text, and the plan of what runs.
     pub(crate) planned: Planned,
+    pub(crate) made: Made,
+    /// What Describe says of it. If it names something, as that was when it was prepared.
+    pub(crate) described: Arc<Plan>,
 }
 
-/// A statement with its parameters.
-#[derive(Clone, Debug)]
-pub(crate) struct Portal {
-    pub(crate) statement: Arc<Statement>,
-    pub(crate) parameters: Vec<Parameter>,
+/// Which plan of a text is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// The text's own: it was prepared by Parse.
+    Protocol,
+    /// That of the query inside: the text is a PREPARE or a DECLARE.
+    Sql,
 }
 
 impl Statement {
-    fn bytes(&self) -> usize {
+    pub(crate) fn new(planned: Planned, made: Made) -> Self {
+        let described = Arc::clone(&planned.plan);
+        Self { planned, made, described }
+    }
+
+    /// Bytes that it keeps.
+    pub(crate) fn bytes(&self) -> usize {
         self.planned.text.len().saturating_add(self.planned.plan.forward.len())
     }
 }
 
-impl Portal {
-    fn bytes(&self) -> usize {
-        let bytes = self.parameters.iter().map(|parameter| match parameter {
-            Parameter::Null => 0,
-            Parameter::Text(bytes) | Parameter::Binary(bytes) => bytes.len(),
-        });
-        bytes.fold(0, usize::saturating_add)
+/// What a PREPARE or DECLARE leaves under its name.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The text of the whole, and the plan of what is kept.
+    planned: Planned,
+    parameters: Vec<Parameter>,
+    grants: BTreeMap<GrantId, Timestamp>,
+}
+
+impl Kept {
+    /// What a command leaves, if it leaves something.
+    pub(crate) fn of(running: &Running) -> Option<Self> {
+        let command = running.permit.command();
+        let allowed = running.permit.allowed();
+        let grants = allowed.grants().iter().map(|grant| (grant.id, allowed.until()));
+        let planned = Planned {
+            text: Arc::clone(&command.text),
+            plan: Arc::clone(&running.plan),
+            catalog_version: command.catalog_version,
+        };
+        let kept = Self::will_be(&planned)?;
+        Some(Self { parameters: command.parameters.clone(), grants: grants.collect(), ..kept })
+    }
+
+    /// What a statement would leave.
+    pub(crate) fn will_be(planned: &Planned) -> Option<Self> {
+        match planned.plan.effect {
+            Effect::Declare { .. } | Effect::Prepare(_) => {}
+            Effect::None
+            | Effect::Begin
+            | Effect::Commit
+            | Effect::Rollback
+            | Effect::Savepoint(_)
+            | Effect::Release(_)
+            | Effect::RollbackTo(_)
+            | Effect::Set { .. }
+            | Effect::ResetAll
+            | Effect::Close(_)
+            | Effect::Deallocate(_)
+            | Effect::DiscardAll => return None,
+        }
+        let plan = Arc::clone(planned.plan.kept.as_ref()?);
+        let planned = Planned { plan, ..planned.clone() };
+        Some(Self { planned, parameters: Vec::new(), grants: BTreeMap::new() })
+    }
+
+    fn portal(self, span: CursorSpan) -> Portal {
+        let plan = Arc::clone(&self.planned.plan);
+        let statement = Arc::new(Statement::new(self.planned, Made::Sql));
+        let grants = match span {
+            CursorSpan::Transaction => BTreeMap::new(),
+            CursorSpan::Session => self.grants,
+        };
+        Portal::new(statement, self.parameters, plan).kept_for(span, grants)
     }
 }
 
@@ -54,10 +117,10 @@ pub(crate) enum Undo {
 }
 
 /// The statements and portals of a session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Prepared {
     statements: BTreeMap<String, Arc<Statement>>,
-    portals: BTreeMap<String, Arc<Portal>>,
+    pub(crate) portals: Portals,
 }
 
 impl Prepared {
@@ -66,7 +129,7 @@ impl Prepared {
     }
 
     pub(crate) fn portal(&self, name: &str) -> Option<Arc<Portal>> {
-        self.portals.get(name).cloned()
+        self.portals.get(name).map(Arc::clone)
     }
 
     /// Checks that a statement of this name may be made. Only the unnamed one may be replaced.
@@ -75,6 +138,11 @@ impl Prepared {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Refused::new("42P05", message));
         }
+        self.may_prepare(limits)
+    }
+
+    /// Checks that there is room for one more statement.
+    pub(crate) fn may_prepare(&self, limits: &Limits) -> Result<(), Refused> {
         if self.statements.len() >= limits.statements_max {
             let message = "too many prepared statements in this session: close some first";
             return Err(Refused::new("53400", message));
@@ -87,23 +155,28 @@ impl Prepared {
         let statement = self
             .statement(&bind.statement)
             .ok_or_else(|| Self::unknown(Named::Statement, &bind.statement))?;
-        if !bind.portal.is_empty() && self.portals.contains_key(&*bind.portal) {
-            let message = format!("portal \"{}\" already exists", &*bind.portal);
+        if !bind.portal.is_empty() && self.portals.get(&bind.portal).is_some() {
+            let message = format!("cursor \"{}\" already exists", &*bind.portal);
             return Err(Refused::new("42P03", message));
         }
+        self.may_declare(bind.raw.len(), limits)?;
+        Ok(statement)
+    }
+
+    /// Checks that there is room for one more portal, of so many bytes.
+    pub(crate) fn may_declare(&self, bytes: usize, limits: &Limits) -> Result<(), Refused> {
         if self.portals.len() >= limits.portals_max {
             let message = "too many portals in this session: close some first";
             return Err(Refused::new("53400", message));
         }
-        self.may_hold(bind.raw.len())?;
-        Ok(statement)
+        self.may_hold(bytes)
     }
 
     /// Checks that so many bytes more may be kept.
     fn may_hold(&self, more: usize) -> Result<(), Refused> {
         let statements = self.statements.values().map(|statement| statement.bytes());
-        let portals = self.portals.values().map(|portal| portal.bytes());
-        let held = statements.chain(portals).fold(more, usize::saturating_add);
+        let portals = self.portals.bytes();
+        let held = statements.fold(more.saturating_add(portals), usize::saturating_add);
         if held > HELD_BYTES_MAX {
             let message =
                 "prepared statements and portals of this session hold too much: close some first";
@@ -132,21 +205,21 @@ impl Prepared {
     }
 
     pub(crate) fn bind(&mut self, name: &str, portal: Portal) -> Undo {
-        let before = self.portals.insert(name.to_owned(), Arc::new(portal));
+        let before = self.portals.make(name, portal);
         Undo::Portal(name.to_owned(), before)
     }
 
     pub(crate) fn close(&mut self, named: Named, name: &str) -> Undo {
         match named {
             Named::Statement => Undo::Statement(name.to_owned(), self.statements.remove(name)),
-            Named::Portal => Undo::Portal(name.to_owned(), self.portals.remove(name)),
+            Named::Portal => Undo::Portal(name.to_owned(), self.portals.close(name)),
         }
     }
 
     /// A Query drops the unnamed statement and portal.
     pub(crate) fn drop_unnamed(&mut self) {
         self.statements.remove("");
-        self.portals.remove("");
+        self.portals.close("");
     }
 
     /// A Parse without a name drops the unnamed statement first.
@@ -154,9 +227,40 @@ impl Prepared {
         self.statements.remove("");
     }
 
-    /// The end of a transaction drops every portal.
-    pub(crate) fn drop_portals(&mut self) {
-        self.portals.clear();
+    /// DEALLOCATE. Without a name, all go but the unnamed one.
+    pub(crate) fn deallocate(&mut self, name: Option<&str>) {
+        match name {
+            Some(name) => drop(self.statements.remove(name)),
+            None => self.statements.retain(|name, _| name.is_empty()),
+        }
+    }
+
+    /// Follows a command that the target has completed.
+    pub(crate) fn follow(&mut self, effect: &Effect, kept: Option<Kept>) {
+        match effect {
+            Effect::None | Effect::Begin | Effect::Set { .. } | Effect::ResetAll => {}
+            Effect::Commit => self.portals.end_transaction(Ended::Committed),
+            Effect::Rollback => self.portals.end_transaction(Ended::Undone),
+            Effect::Savepoint(name) => self.portals.savepoint(name),
+            Effect::Release(name) => self.portals.release(name),
+            Effect::RollbackTo(name) => self.portals.roll_back_to(name),
+            Effect::Close(Some(name)) => drop(self.portals.close(name)),
+            Effect::Close(None) => self.portals.close_all(),
+            Effect::Deallocate(name) => self.deallocate(name.as_deref()),
+            Effect::DiscardAll => {
+                self.portals.close_all();
+                self.deallocate(None);
+            }
+            // The target has taken the name, so whatever was known under it is gone.
+            Effect::Declare { name, span } => match kept {
+                Some(kept) => drop(self.portals.make(name, kept.portal(*span))),
+                None => drop(self.portals.close(name)),
+            },
+            Effect::Prepare(name) => match kept {
+                Some(kept) => drop(self.parse(name, Statement::new(kept.planned, Made::Sql))),
+                None => self.deallocate(Some(name)),
+            },
+        }
     }
 
     /// Takes back a change that the target never made.
@@ -164,8 +268,7 @@ impl Prepared {
         match undo {
             Undo::Statement(name, Some(before)) => drop(self.statements.insert(name, before)),
             Undo::Statement(name, None) => drop(self.statements.remove(&name)),
-            Undo::Portal(name, Some(before)) => drop(self.portals.insert(name, before)),
-            Undo::Portal(name, None) => drop(self.portals.remove(&name)),
+            Undo::Portal(name, before) => self.portals.put_back(name, before),
         }
     }
 
@@ -181,7 +284,6 @@ impl Prepared {
 #[cfg(test)]
 mod tests {
     use model::{Facts, StatementKind};
-    use sql::{Effect, Plan};
 
     use super::*;
 
@@ -242,18 +344,8 @@ mod tests {
     }
 
     fn statement(text: &str) -> Statement {
-        let plan = Plan {
-            facts: Arc::new(Facts::nothing(StatementKind::Read)),
-            forward: text.into(),
-            outputs: Vec::new(),
-            tag: None,
-            effect: Effect::None,
-            parameters_max: 0,
-            errors_quote_only_granted: true,
-            is_empty: false,
-        };
-        Statement {
-            planned: Planned { text: text.into(), plan: Arc::new(plan), catalog_version: 1 },
-        }
+        let plan = Arc::new(Plan::new(Facts::nothing(StatementKind::Read), text));
+        let planned = Planned { text: text.into(), plan, catalog_version: 1 };
+        Statement::new(planned, Made::Protocol)
     }
 }

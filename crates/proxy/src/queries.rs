@@ -21,6 +21,10 @@ use crate::session::{Ending, Session};
 impl Session {
     pub(crate) async fn take_query(&mut self, query: Query) -> Result<(), Ending> {
         let planned = match self.script(&query.text).await? {
+            Ok(planned) => self.resolve_all(planned).await?,
+            Err(denial) => Err(denial),
+        };
+        let planned = match planned {
             Ok(planned) => planned,
             Err(denial) => return self.deny_query(&query.text, denial).await,
         };

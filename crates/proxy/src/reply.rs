@@ -31,6 +31,8 @@ pub(crate) enum Reply {
     Unparsable(Bytes),
     /// To Sync: `ReadyForQuery`.
     Ready,
+    /// To the gateway's own SET statements behind a RESET ALL.
+    Restore,
 }
 
 impl Reply {
@@ -44,7 +46,8 @@ impl Reply {
             | Self::Check(_)
             | Self::Describe(_)
             | Self::Unparsable(_)
-            | Self::Ready => None,
+            | Self::Ready
+            | Self::Restore => None,
         }
     }
 }

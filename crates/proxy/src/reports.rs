@@ -63,7 +63,8 @@ impl Session {
             | Reply::Check(_)
             | Reply::Describe(_)
             | Reply::Unparsable(_)
-            | Reply::Ready => None,
+            | Reply::Ready
+            | Reply::Restore => None,
         });
         let place = match asked {
             Some(asked) => self.place(report, asked).await?,

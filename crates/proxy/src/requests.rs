@@ -19,7 +19,8 @@ use crate::clock;
 use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, NoPlan, Planned, Scene};
-use crate::prepared::{Portal, Prepared, Statement};
+use crate::portals::Portal;
+use crate::prepared::{Made, Prepared, Statement};
 use crate::reply::Reply;
 use crate::reports::Asked;
 use crate::session::{Ending, Session};
@@ -42,6 +43,7 @@ impl Session {
         if self.is_settled()
             && let Some(message) = self.batch.deferred.take()
         {
+            self.batch.unsettled = false;
             self.take_request(message).await?;
         }
         while self.takes_requests() {
@@ -64,13 +66,17 @@ impl Session {
                 Ok(())
             }
             _ if self.batch.skipping => Ok(()),
+            _ if self.batch.unsettled && !self.is_settled() => {
+                self.defer(message);
+                Ok(())
+            }
             FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) if !self.is_settled() => {
                 self.defer(message);
                 Ok(())
             }
             FrontendMessage::Query(query) => self.take_query(query).await,
             FrontendMessage::Parse(parse) => self.take_parse(parse).await,
-            FrontendMessage::Bind(bind) => self.take_bind(&bind),
+            FrontendMessage::Bind(bind) => self.take_bind(&bind).await,
             FrontendMessage::Describe(describe) => self.take_describe(describe),
             FrontendMessage::Execute(execute) => self.take_execute(execute).await,
             FrontendMessage::Close(close) => {
@@ -105,8 +111,9 @@ impl Session {
         self.replies.is_empty() && self.outgoing.is_empty()
     }
 
-    /// Lets a message that ends a batch without a Sync wait for what stands before it: if that
-    /// fails, the target drops the message unanswered, as everything up to the next Sync.
+    /// Lets a message wait for what stands before it in its batch: one that ends the batch without a
+    /// Sync, or depends on what a command before it does to the session. If that fails, the message
+    /// is dropped unanswered, as everything up to the next Sync.
     fn defer(&mut self, message: FrontendMessage) {
         self.batch.deferred = Some(message);
         self.send(wire::flush(), None);
@@ -116,8 +123,8 @@ impl Session {
         if let Err(problem) = self.prepared.may_parse(&parse.name, &self.gate.limits) {
             return self.fail_batch(&problem);
         }
-        let planned = match self.judge_parse(&parse).await? {
-            Ok(planned) => planned,
+        let statement = match self.judge_parse(&parse).await? {
+            Ok(statement) => statement,
             Err(denial) => {
                 if parse.name.is_empty() {
                     // As in PostgreSQL, a Parse that fails drops the unnamed statement.
@@ -126,19 +133,23 @@ impl Session {
                 return self.deny_in_batch(&parse.text, denial).await;
             }
         };
-        let forward = wire::parse(&parse.name, &planned.plan.forward, &parse.parameter_types)?;
-        let asked =
-            Asked { text: Arc::clone(&planned.text), forwarded: Arc::clone(&planned.plan.forward) };
-        let undo = self.prepared.parse(&parse.name, Statement { planned });
+        let Planned { text, plan, .. } = &statement.planned;
+        let asked = Asked { text: Arc::clone(text), forwarded: Arc::clone(&plan.forward) };
+        let forward = wire::parse(&parse.name, &plan.forward, &parse.parameter_types)?;
+        let undo = self.prepared.parse(&parse.name, statement);
         self.send(forward, Some((Expected::Parse, Reply::Parse(undo, asked))));
         Ok(())
     }
 
     /// Judges a statement that is to be prepared. The grants are asked here too, so that Describe
     /// shows nothing of what is not granted; they are asked again at each Execute.
-    async fn judge_parse(&mut self, parse: &Parse) -> Result<Result<Planned, Denial>, Ending> {
+    async fn judge_parse(&mut self, parse: &Parse) -> Result<Result<Statement, Denial>, Ending> {
         let planned = match self.plan(&parse.text).await? {
             Ok(planned) => planned,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let described = match self.plan_described(&planned).await? {
+            Ok(described) => described,
             Err(denial) => return Ok(Err(denial)),
         };
         let types_are_allowed = self.target.catalog().is_some_and(|catalog| {
@@ -148,27 +159,32 @@ impl Session {
             let message = "this type of parameter is not supported";
             return Ok(Err(Denial::not_supported("parameter_type", message)));
         }
-        let checked = judge::check(self.scene(), &planned.plan.facts, clock::now());
-        Ok(checked.map(|()| planned).map_err(Denial::from))
+        let checked = judge::check(self.scene(), &described.facts, clock::now());
+        let statement = Statement { described, ..Statement::new(planned, Made::Protocol) };
+        Ok(checked.map(|()| statement).map_err(Denial::from))
     }
 
-    fn take_bind(&mut self, bind: &Bind) -> Result<(), Ending> {
+    async fn take_bind(&mut self, bind: &Bind) -> Result<(), Ending> {
         let statement = match self.prepared.may_bind(bind, &self.gate.limits) {
             Ok(statement) => statement,
             Err(problem) => {
                 return self.fail_batch(&problem);
             }
         };
+        let plan = match self.plan_described(&statement.planned).await? {
+            Ok(plan) => plan,
+            Err(denial) => return self.deny_in_batch(&statement.planned.text, denial).await,
+        };
         let parameters = parameters(bind);
-        let columns = statement.planned.plan.outputs.len();
+        let columns = plan.outputs.len();
         if bind.result_formats.len() > 1 && bind.result_formats.len() != columns {
             return self.fail_batch(&Refused::new(
                 "08P01",
                 "bind message has the wrong number of result formats",
             ));
         }
-        let plan = Arc::clone(&statement.planned.plan);
-        let undo = self.prepared.bind(&bind.portal, Portal { statement, parameters });
+        let portal = Portal::new(statement, parameters, Arc::clone(&plan));
+        let undo = self.prepared.bind(&bind.portal, portal);
         self.send(
             bind.raw.bytes().clone(),
             Some((Expected::Bind, Reply::Bind(undo, Arc::clone(&plan)))),
@@ -185,11 +201,10 @@ impl Session {
             Named::Statement => self
                 .prepared
                 .statement(&describe.name)
-                .map(|statement| Arc::clone(&statement.planned.plan)),
-            Named::Portal => self
-                .prepared
-                .portal(&describe.name)
-                .map(|portal| Arc::clone(&portal.statement.planned.plan)),
+                .map(|statement| Arc::clone(&statement.described)),
+            Named::Portal => {
+                self.prepared.portal(&describe.name).map(|portal| Arc::clone(&portal.plan))
+            }
         };
         let Some(plan) = plan else {
             return self.fail_batch(&Prepared::unknown(describe.named, &describe.name));
@@ -207,20 +222,24 @@ impl Session {
             return self.fail_batch(&Prepared::unknown(Named::Portal, &execute.portal));
         };
         let old = &portal.statement.planned;
-        let planned = match self.plan(&old.text).await? {
+        let planned = match self.plan_again(&portal).await? {
             Ok(planned) => planned,
             Err(denial) => return self.deny_in_batch(&old.text, denial).await,
         };
-        if planned.plan.forward != old.plan.forward {
-            return self.deny_in_batch(&old.text, Denial::statement_changed()).await;
-        }
         let command = self.command(&planned, Protocol::Extended, portal.parameters.clone());
         match judge::decide(self.scene(), command, clock::now()) {
             Ok(allowed) => {
                 let Some(pending) = self.intend(allowed).await? else {
                     return self.deny_in_batch(TOO_LARGE, Denial::too_large()).await;
                 };
+                if portal.statement.made == Made::Sql {
+                    // No Bind was there behind which its columns could be compared.
+                    let ask = wire::describe(Named::Portal, &execute.portal)?;
+                    let plan = Arc::clone(&planned.plan);
+                    self.send(ask, Some((Expected::DescribePortal, Reply::Check(plan))));
+                }
                 self.batch.forwarded = true;
+                self.batch.unsettled |= planned.plan.effect.changes_names();
                 let starting = Starting { pending, planned };
                 self.outgoing.push(Outgoing::Execute(Box::new(starting), execute));
                 Ok(())
@@ -256,7 +275,7 @@ impl Session {
     }
 
     /// Analyses a text. The inner error is the client's, the outer one ends the session.
-    async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
+    pub(crate) async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
         let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
         let planning = self.plans.plan(scene, &self.settings, text);
         planned(tokio::time::timeout(ANALYSIS_MAX, planning).await)

@@ -38,6 +38,7 @@ use crate::identified::Who;
 use crate::judge::Plans;
 use crate::outbox::Outbox;
 use crate::parser::ParserStopped;
+use crate::portals::Ended;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
 use crate::reports::{Asked, OpenUntil};
@@ -68,6 +69,7 @@ impl<D> Side<D> {
 
 /// Where the batch of messages up to the next Sync stands.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be true beside any other")]
 pub(crate) struct Batch {
     /// Something of it went to the target, so the target must see its Sync.
     pub(crate) forwarded: bool,
@@ -79,8 +81,15 @@ pub(crate) struct Batch {
     pub(crate) script: Option<Asked>,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
     pub(crate) waiting: bool,
-    /// A message that ends it without a Sync, and waits until the target has answered the others.
+    /// A message that waits until the target has answered the others: it ends the batch without a
+    /// Sync, or depends on one of them.
     pub(crate) deferred: Option<FrontendMessage>,
+    /// How the transaction that the batch itself makes will have ended.
+    pub(crate) transaction: Ended,
+    /// What its next message means depends on a command that the target has not completed yet.
+    pub(crate) unsettled: bool,
+    /// The target's settings went back to the gateway's; the client's own have to be set again.
+    pub(crate) restores: bool,
 }
 
 /// What is undone when a batch fails, beside the command that failed.

@@ -41,6 +41,7 @@ impl Starting<'_> {
         connected: &mut Connected,
     ) -> Result<(), Refusal> {
         let mut plans = Plans::default();
+        let mut forwarded = Vec::new();
         for (name, value) in asked_for(startup).map_err(|error| ("startup_option", error))? {
             let text = format!("SET {} TO {}", quote(&name, '"'), quote(&value, '\''));
             let planning = plans.plan(self.scene, &self.settings, &text);
@@ -58,9 +59,11 @@ impl Starting<'_> {
                 // Only the gateway keeps it.
                 self.settings.apply(&planned.plan.effect);
             } else {
+                forwarded.push(Arc::clone(&planned.plan.forward));
                 self.run(&name, planned, connected).await?;
             }
         }
+        self.settings.begin(forwarded.iter().map(|text| &**text));
         Ok(())
     }
 

@@ -62,6 +62,13 @@ pub(crate) fn describe(named: Named, name: &str) -> Result<Bytes, WriteError> {
     Ok(out.freeze())
 }
 
+/// `Flush`: the target is to answer what it has so far.
+pub(crate) fn flush() -> Bytes {
+    let mut out = BytesMut::new();
+    write::flush(&mut out);
+    out.freeze()
+}
+
 pub(crate) fn command_complete(tag: &str) -> Result<Bytes, WriteError> {
     let mut out = BytesMut::new();
     write::command_complete(&mut out, tag)?;
@@ -72,13 +79,6 @@ pub(crate) fn parameter_status(name: &str, value: &str) -> Result<Bytes, WriteEr
     let mut out = BytesMut::new();
     write::parameter_status(&mut out, name, value)?;
     Ok(out.freeze())
-}
-
-/// `Flush`: the target is to answer what it has so far.
-pub(crate) fn flush() -> Bytes {
-    let mut out = BytesMut::new();
-    write::flush(&mut out);
-    out.freeze()
 }
 
 pub(crate) fn terminate() -> Bytes {

@@ -13,7 +13,8 @@ use crate::select::Columns;
 use crate::unsupported::unsupported;
 use crate::variable::Variable;
 use crate::walk::{Shape, Walk, World};
-use crate::{Effect, Output, Plan, Refusal, Request, digest, limits, transaction, tree, variable};
+use crate::{Effect, Output, Plan, Refusal, Request, Uses};
+use crate::{cursor, digest, limits, prepare, transaction, tree, variable};
 
 /// OID of the type that SHOW returns.
 const TEXT_OID: u32 = 25;
@@ -49,7 +50,9 @@ pub(crate) fn statement(
         | NodeEnum::InsertStmt(_)
         | NodeEnum::UpdateStmt(_)
         | NodeEnum::DeleteStmt(_)
-        | NodeEnum::MergeStmt(_) => judged(&world, request.text, statement),
+        | NodeEnum::MergeStmt(_) => {
+            judged(&world, statement, || parse_one(request.text)?.ok_or_else(Refusal::mismatch))
+        }
         NodeEnum::TransactionStmt(statement) => {
             let (checked, effect) = transaction::transaction(statement, request.settings)?;
             let forward = write_out(NodeEnum::TransactionStmt(checked))?;
@@ -58,8 +61,17 @@ pub(crate) fn statement(
             let plan = without_rows(StatementKind::Transaction, &forward);
             Ok(Plan { effect, errors_quote_only_granted, ..plan })
         }
-        NodeEnum::VariableSetStmt(statement) => Ok(setting(variable::set(statement)?)),
+        NodeEnum::VariableSetStmt(statement) => {
+            Ok(setting(variable::set(statement, request.settings)?))
+        }
         NodeEnum::VariableShowStmt(statement) => Ok(setting(variable::show(&statement, request)?)),
+        NodeEnum::DeclareCursorStmt(statement) => cursor::declare(&world, *statement),
+        NodeEnum::FetchStmt(statement) => cursor::fetch(statement),
+        NodeEnum::ClosePortalStmt(statement) => cursor::close(statement),
+        NodeEnum::PrepareStmt(statement) => prepare::prepare(&world, *statement),
+        NodeEnum::ExecuteStmt(statement) => prepare::execute(&world, statement),
+        NodeEnum::DeallocateStmt(statement) => prepare::deallocate(statement),
+        NodeEnum::DiscardStmt(statement) => prepare::discard(statement),
         other => Err(unsupported(&other)),
     }
 }
@@ -93,13 +105,16 @@ pub(crate) fn only(statement: RawStmt) -> Result<NodeEnum, Refusal> {
     node.ok_or_else(|| Refusal::syntax("the statement is empty"))
 }
 
-/// SELECT, INSERT, UPDATE, DELETE.
-fn judged(world: &World<'_>, text: &str, statement: NodeEnum) -> Result<Plan, Refusal> {
+/// SELECT, INSERT, UPDATE, DELETE, MERGE. `again` gives the same statement once more.
+pub(crate) fn judged(
+    world: &World<'_>,
+    statement: NodeEnum,
+    again: impl FnOnce() -> Result<NodeEnum, Refusal>,
+) -> Result<Plan, Refusal> {
     let (first, shapes) = walk_once(world, &[], statement)?;
     let (Ok(_), Some(shapes)) = (&first, shapes) else { return first };
     // Grants cover tables below one that is named, or columns must be named: walk again.
-    let again = parse_one(text)?.ok_or_else(Refusal::mismatch)?;
-    walk_once(world, &shapes, again)?.0
+    walk_once(world, &shapes, again()?)?.0
 }
 
 /// The plan, and what another walk has to know, if it would find something else.
@@ -120,6 +135,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
                 errors_quote_only_granted: kind == StatementKind::Read && walk.reads_plainly(),
                 parameters_max: walk.parameters_max,
                 facts: Arc::new(facts),
+                uses: walk.position.take().unwrap_or(Uses::Nothing),
                 ..without_rows(kind, &forward)
             };
             Ok((Ok(plan), shapes))
@@ -184,7 +200,7 @@ fn outputs(walk: &Walk<'_>, masked: &[MaskedColumn], columns: Columns) -> Vec<Ou
 }
 
 /// Writes the checked tree as text and proves that the text reads as that tree.
-fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
+pub(crate) fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
     let tree = ParseResult {
         version: 0,
         stmts: vec![RawStmt {
@@ -222,20 +238,15 @@ pub(crate) fn empty(text: &str) -> Plan {
     Plan { is_empty: true, ..without_rows(StatementKind::Empty, forward) }
 }
 
-fn without_rows(kind: StatementKind, forward: &str) -> Plan {
-    Plan {
-        facts: Arc::new(Facts::nothing(kind)),
-        forward: Arc::from(forward),
-        outputs: Vec::new(),
-        tag: None,
-        effect: Effect::None,
-        parameters_max: 0,
-        errors_quote_only_granted: match kind {
-            StatementKind::Empty | StatementKind::Setting => true,
-            StatementKind::Read | StatementKind::Write | StatementKind::Transaction => false,
-        },
-        is_empty: false,
-    }
+pub(crate) fn without_rows(kind: StatementKind, forward: &str) -> Plan {
+    let errors_quote_only_granted = match kind {
+        StatementKind::Empty | StatementKind::Setting | StatementKind::Session => true,
+        StatementKind::Read
+        | StatementKind::Write
+        | StatementKind::Transaction
+        | StatementKind::Prepare => false,
+    };
+    Plan { errors_quote_only_granted, ..Plan::new(Facts::nothing(kind), forward) }
 }
 
 /// The columns of a view's definition, judged as a statement without grants.

@@ -16,6 +16,9 @@ use crate::{Refusal, tree, types};
 /// OIDs below are PostgreSQL's own (`FirstNormalObjectId`).
 pub(crate) const FIRST_USER_OID: u32 = 16_384;
 
+const BOOL_OID: u32 = 16;
+const INT4_OID: u32 = 23;
+
 /// What is known about the type of a value.
 enum Operand {
     /// A string literal, NULL or DEFAULT: the type's own input function reads it.
@@ -75,6 +78,23 @@ impl Walk<'_> {
             }
             (None, Some(_) | None) => self.check_operand(target, &Operand::Unknown),
         }
+    }
+
+    /// Checks that an argument of EXECUTE may become whatever type its parameter has.
+    pub(crate) fn check_argument(&self, value: &Node) -> Result<(), Refusal> {
+        let catalog = self.world.catalog;
+        let is_right = match self.operand_type(value) {
+            Operand::Untyped => true,
+            Operand::Typed(oid) => {
+                let element = catalog.elements.get(&oid).copied().unwrap_or(oid);
+                !catalog.casts.iter().any(|cast| cast.source == oid || cast.source == element)
+            }
+            Operand::Parameter | Operand::Unknown => !catalog
+                .casts
+                .iter()
+                .any(|cast| cast.source < FIRST_USER_OID || self.types.contains(&cast.source)),
+        };
+        if is_right { Ok(()) } else { Err(refusal()) }
     }
 
     /// Refuses to compute with a type that PostgreSQL converts by itself with another's function.
@@ -164,6 +184,8 @@ impl Walk<'_> {
             NodeEnum::AConst(AConst { isnull, location: _, val }) => match val {
                 Some(a_const::Val::Sval(_)) => Operand::Untyped,
                 None if *isnull => Operand::Untyped,
+                Some(a_const::Val::Ival(_)) => Operand::Typed(INT4_OID),
+                Some(a_const::Val::Boolval(_)) => Operand::Typed(BOOL_OID),
                 Some(_) | None => Operand::Unknown,
             },
             NodeEnum::SetToDefault(_) => Operand::Untyped,

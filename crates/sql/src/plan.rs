@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Facts;
+use model::{Facts, RelationName};
 
 use crate::settings::Setting;
 
@@ -27,6 +27,101 @@ pub struct Plan {
     pub errors_quote_only_granted: bool,
     /// True if there is no statement in the text (`;`, only a comment).
     pub is_empty: bool,
+    /// The cursor or prepared statement that it names: only the session knows what that is.
+    pub uses: Uses,
+    /// Of DECLARE and PREPARE, the plan of the query that is kept under the name. Of a plan that
+    /// [`Plan::resolved`] made, the plan of what its name stands for.
+    pub kept: Option<Arc<Plan>>,
+}
+
+impl Plan {
+    /// The plan of a statement that returns no rows and names nothing.
+    pub fn new(facts: Facts, forward: &str) -> Self {
+        Self {
+            facts: Arc::new(facts),
+            forward: Arc::from(forward),
+            outputs: Vec::new(),
+            tag: None,
+            effect: Effect::None,
+            parameters_max: 0,
+            errors_quote_only_granted: false,
+            is_empty: false,
+            uses: Uses::Nothing,
+            kept: None,
+        }
+    }
+
+    /// The plan of a statement that names a cursor or prepared statement, once it is known what the
+    /// name stands for: FETCH returns the columns of its cursor and touches what its query touches.
+    #[must_use]
+    pub fn resolved(&self, named: &Arc<Plan>) -> Self {
+        let (facts, outputs) = match &self.uses {
+            Uses::Nothing | Uses::Position { .. } => {
+                (Arc::clone(&self.facts), self.outputs.clone())
+            }
+            Uses::Cursor { shows: Shows::Nothing, .. } => (Arc::clone(&named.facts), Vec::new()),
+            Uses::Cursor { shows: Shows::Rows, .. } => {
+                (Arc::clone(&named.facts), named.outputs.clone())
+            }
+            Uses::Statement { .. } => {
+                let mut facts = Facts::clone(&named.facts);
+                facts.functions.extend(self.facts.functions.iter().cloned());
+                (Arc::new(facts), named.outputs.clone())
+            }
+        };
+        Self {
+            facts,
+            outputs,
+            errors_quote_only_granted: self.errors_quote_only_granted
+                && named.errors_quote_only_granted,
+            kept: Some(Arc::clone(named)),
+            ..self.clone()
+        }
+    }
+}
+
+/// What a statement names of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uses {
+    /// Nothing.
+    Nothing,
+    /// FETCH and MOVE: the rows of a cursor.
+    Cursor {
+        /// Its name.
+        name: String,
+        /// What is shown of it.
+        shows: Shows,
+    },
+    /// `WHERE CURRENT OF`: the row on which a cursor stands.
+    Position {
+        /// The cursor's name.
+        cursor: String,
+        /// The relation of that row.
+        relation: RelationName,
+    },
+    /// EXECUTE: a prepared statement.
+    Statement {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What is shown of a cursor's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The rows (FETCH).
+    Rows,
+    /// That there are rows (MOVE).
+    Nothing,
+}
+
+/// How long a cursor lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CursorSpan {
+    /// Until the transaction ends.
+    Transaction,
+    /// Until it is closed, if the transaction that declares it commits (WITH HOLD).
+    Session,
 }
 
 /// A column of the answer.
@@ -68,6 +163,45 @@ pub enum Effect {
         /// For how long.
         span: SettingSpan,
     },
+    /// All settings go back to what they were at the session's start.
+    ResetAll,
+    /// A cursor is declared, for the query in `Plan::kept`.
+    Declare {
+        /// Its name.
+        name: String,
+        /// For how long.
+        span: CursorSpan,
+    },
+    /// A cursor is closed; all of them without a name.
+    Close(Option<String>),
+    /// A statement is prepared, the one in `Plan::kept`.
+    Prepare(String),
+    /// A prepared statement is dropped; all of them without a name.
+    Deallocate(Option<String>),
+    /// Everything that the session has kept is dropped, and all settings go back.
+    DiscardAll,
+}
+
+impl Effect {
+    /// True if what a later message of the same batch means may depend on it, and does so before
+    /// the batch has ended.
+    pub fn changes_names(&self) -> bool {
+        match self {
+            Self::None | Self::Begin => false,
+            Self::Commit
+            | Self::Rollback
+            | Self::Savepoint(_)
+            | Self::Release(_)
+            | Self::RollbackTo(_)
+            | Self::Set { .. }
+            | Self::ResetAll
+            | Self::Declare { .. }
+            | Self::Close(_)
+            | Self::Prepare(_)
+            | Self::Deallocate(_)
+            | Self::DiscardAll => true,
+        }
+    }
 }
 
 /// How long a changed setting stays.

@@ -207,6 +207,11 @@ impl Refusal {
         Self::new("unknown_function", UNDEFINED_FUNCTION, format!("{name} is not a function here"))
     }
 
+    /// A prepared statement that is run where the gateway cannot say what it is.
+    pub(crate) fn nested_use(what: &str) -> Self {
+        Self::new("nested_use", FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+    }
+
     pub(crate) fn data_type(name: &str) -> Self {
         Self::new("type_not_allowed", UNDEFINED_OBJECT, format!("type {name} is not allowed"))
     }

@@ -131,7 +131,16 @@ impl State {
         match effect {
             Effect::Begin | Effect::RollbackTo(_) => self.block = Block::Open,
             Effect::Commit | Effect::Rollback => self.block = Block::Outside,
-            Effect::None | Effect::Savepoint(_) | Effect::Release(_) | Effect::Set { .. } => {}
+            Effect::None
+            | Effect::Savepoint(_)
+            | Effect::Release(_)
+            | Effect::Set { .. }
+            | Effect::ResetAll
+            | Effect::Declare { .. }
+            | Effect::Close(_)
+            | Effect::Prepare(_)
+            | Effect::Deallocate(_)
+            | Effect::DiscardAll => {}
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct ClientSettings {
     /// What the client calls itself now.
     pub application_name: String,
     start: Values,
+    /// What the client asked for when it connected and the target keeps: names and quoted values.
+    defaults: Vec<(String, String)>,
     now: Values,
     /// Outermost first: the transaction block, then its savepoints.
     saved: Vec<(Option<String>, Values)>,
@@ -66,6 +68,7 @@ impl ClientSettings {
             application_name: String::new(),
             now: start.clone(),
             start,
+            defaults: Vec::new(),
             saved: Vec::new(),
             is_implicit: false,
         };
@@ -89,12 +92,45 @@ impl ClientSettings {
         }
     }
 
+    /// Takes what the client has set until now as what RESET goes back to, as PostgreSQL does with
+    /// the settings of a `StartupMessage`.
+    ///
+    /// `forwarded` are the texts of the SET statements that the target got.
+    pub fn begin<'a>(&mut self, forwarded: impl IntoIterator<Item = &'a str>) {
+        self.start = self.now.clone();
+        let pair = |text: &'a str| text.strip_prefix("SET ")?.split_once(" TO ");
+        for (name, value) in forwarded.into_iter().filter_map(pair) {
+            let name = name.trim_matches('"').to_owned();
+            self.defaults.retain(|(known, _)| *known != name);
+            self.defaults.push((name, value.to_owned()));
+        }
+    }
+
+    /// The statements that the target needs after RESET ALL or DISCARD ALL, so that its settings
+    /// are those of the session's start; nothing if none.
+    pub fn restoring(&self) -> Option<String> {
+        let texts = self.defaults.iter().map(|(name, value)| format!("SET \"{name}\" TO {value}"));
+        let texts: Vec<String> = texts.collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    /// What RESET gives the target for a setting that it keeps, as it stands behind TO.
+    pub(crate) fn default_of(&self, name: &str) -> &str {
+        let own = self.defaults.iter().find(|(known, _)| known == name);
+        own.map_or("DEFAULT", |(_, value)| value)
+    }
+
     /// Follows a statement that the target has completed.
     ///
     /// For a COMMIT that the target answered with the tag `ROLLBACK`, pass [`Effect::Rollback`].
     pub fn apply(&mut self, effect: &Effect) {
         match effect {
-            Effect::None => {}
+            Effect::None
+            | Effect::Declare { .. }
+            | Effect::Close(_)
+            | Effect::Prepare(_)
+            | Effect::Deallocate(_) => {}
+            Effect::ResetAll | Effect::DiscardAll => self.now = self.start.clone(),
             Effect::Begin => {
                 self.begin_implicit();
                 self.is_implicit = false;
@@ -228,8 +264,22 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_goes_back_to_what_the_client_asked_for_when_it_connected() {
+        let mut settings = ClientSettings::default();
+        assert_eq!(settings.restoring(), None);
+        settings.apply(&set("a", Session));
+        settings.begin(["SET \"TimeZone\" TO 'UTC'", "SET \"TimeZone\" TO 'CET'"]);
+        settings.apply(&set("b", Session));
+        settings.apply(&Effect::ResetAll);
+        assert_eq!(settings.shown(Setting::SearchPath), "a");
+        assert_eq!(settings.restoring().unwrap(), "SET \"TimeZone\" TO 'CET'");
+        assert_eq!(settings.default_of("TimeZone"), "'CET'");
+        assert_eq!(settings.default_of("DateStyle"), "DEFAULT");
+    }
+
+    #[test]
     fn a_setting_ends_with_what_it_was_set_in() {
-        use Effect::{Begin, Commit, Rollback};
+        use Effect::{Begin, Commit, DiscardAll, ResetAll, Rollback};
         let save = |name: &str| Effect::Savepoint(name.to_owned());
         let back = |name: &str| Effect::RollbackTo(name.to_owned());
         let release = |name: &str| Effect::Release(name.to_owned());
@@ -247,6 +297,10 @@ mod tests {
             (vec![Begin, save("s"), set("b", Session), release("s"), Commit],           "b"),
             (vec![Begin, save("s"), save("s"), set("b", Session), back("s"), back("t")], "\"$user\", public"),
             (vec![Rollback, Commit, back("s")],                                         "\"$user\", public"),
+            (vec![set("a", Session), ResetAll],                                         "\"$user\", public"),
+            (vec![set("a", Session), Begin, set("b", Transaction), ResetAll],           "\"$user\", public"),
+            (vec![set("a", Session), Begin, ResetAll, Rollback],                        "a"),
+            (vec![set("a", Session), DiscardAll],                                       "\"$user\", public"),
         ];
         for (effects, expected) in cases {
             let mut settings = ClientSettings::default();

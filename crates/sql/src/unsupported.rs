@@ -12,14 +12,6 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
     match node {
         NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY"),
         NodeEnum::ExplainStmt(_) => later("not_supported_explain", "EXPLAIN"),
-        NodeEnum::PrepareStmt(_) | NodeEnum::ExecuteStmt(_) | NodeEnum::DeallocateStmt(_) => {
-            later("not_supported_prepare", "PREPARE, EXECUTE or DEALLOCATE as a statement")
-                .with_hint("Use the driver's own prepared statements.")
-        }
-        NodeEnum::DeclareCursorStmt(_) | NodeEnum::FetchStmt(_) | NodeEnum::ClosePortalStmt(_) => {
-            later("not_supported_cursor", "a cursor declared by a statement")
-        }
-        NodeEnum::DiscardStmt(_) => later("not_supported_discard", "DISCARD"),
         NodeEnum::ListenStmt(_) | NodeEnum::UnlistenStmt(_) | NodeEnum::NotifyStmt(_) => {
             later("not_supported_notify", "LISTEN or NOTIFY")
         }
@@ -44,7 +36,7 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
             .with_hint("Use the json and jsonb functions."),
         NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
         NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
-        NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "WHERE CURRENT OF"),
+        NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "CURRENT OF here"),
         other => administration(other),
     }
 }

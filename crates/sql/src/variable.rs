@@ -162,17 +162,20 @@ pub(crate) fn show(
 }
 
 /// Checks SET and RESET.
-pub(crate) fn set(statement: VariableSetStmt) -> Result<Variable, Refusal> {
+pub(crate) fn set(
+    statement: VariableSetStmt,
+    client: &ClientSettings,
+) -> Result<Variable, Refusal> {
     let VariableSetStmt { kind, name, args, jumble_args: _, is_local, location: _ } = statement;
     match VariableSetKind::try_from(kind) {
         Ok(VariableSetKind::VarSetValue) => {
             let values = args.iter().map(|arg| arg.node.as_ref().and_then(value));
             let values: Option<Vec<String>> = values.collect();
             let values = values.ok_or_else(|| Refusal::setting_value(&name))?;
-            changed(rule(&name)?, Some(&values), is_local)
+            changed(rule(&name)?, Some(&values), is_local, client)
         }
         Ok(VariableSetKind::VarSetDefault | VariableSetKind::VarReset) => {
-            changed(rule(&name)?, None, is_local)
+            changed(rule(&name)?, None, is_local, client)
         }
         Ok(VariableSetKind::VarSetMulti) => {
             let words = match name.as_str() {
@@ -189,7 +192,9 @@ pub(crate) fn set(statement: VariableSetStmt) -> Result<Variable, Refusal> {
             let options = options.join(", ");
             Ok(plain(format!("{words} {options}")))
         }
-        Ok(VariableSetKind::VarResetAll) => Err(Refusal::later("not_supported_reset", "RESET ALL")),
+        Ok(VariableSetKind::VarResetAll) => {
+            Ok(Variable { effect: Effect::ResetAll, ..plain("RESET ALL".to_owned()) })
+        }
         Ok(VariableSetKind::VarSetCurrent | VariableSetKind::Undefined) | Err(_) => {
             Err(Refusal::later("not_supported_set", "this form of SET"))
         }
@@ -197,7 +202,12 @@ pub(crate) fn set(statement: VariableSetStmt) -> Result<Variable, Refusal> {
 }
 
 /// `None` is the default.
-fn changed(rule: &Rule, values: Option<&[String]>, is_local: bool) -> Result<Variable, Refusal> {
+fn changed(
+    rule: &Rule,
+    values: Option<&[String]>,
+    is_local: bool,
+    client: &ClientSettings,
+) -> Result<Variable, Refusal> {
     let refused = || Refusal::setting_value(rule.name);
     let single = || match values {
         None => Ok(None),
@@ -219,7 +229,7 @@ fn changed(rule: &Rule, values: Option<&[String]>, is_local: bool) -> Result<Var
             let name = rule.name;
             let joined = values.map(|values| values.join(", "));
             match joined {
-                None => Ok(plain(format!("{words} \"{name}\" TO DEFAULT"))),
+                None => Ok(plain(format!("{words} \"{name}\" TO {}", client.default_of(name)))),
                 // Zero turns a timeout off; the gateway's own then holds.
                 Some(zero) if zero == "0" && matches!(kind, Kind::Timeout) => {
                     Ok(plain(format!("{words} \"{name}\" TO DEFAULT")))

@@ -18,7 +18,7 @@ use crate::scope::{
 };
 use crate::substitute;
 use crate::tree;
-use crate::{ClientSettings, Refusal, Request, limits};
+use crate::{ClientSettings, Refusal, Request, Uses, limits};
 
 /// All that a statement's names depend on.
 #[derive(Clone)]
@@ -121,6 +121,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) types: BTreeSet<u32>,
     /// True once something in it writes.
     pub(crate) writes: bool,
+    /// The cursor of `WHERE CURRENT OF`.
+    pub(crate) position: Option<Uses>,
     last_id: u64,
     outputs: u64,
 }
@@ -138,6 +140,7 @@ impl<'a> Walk<'a> {
             work: Work::default(),
             types: BTreeSet::new(),
             writes: false,
+            position: None,
             last_id: 0,
             outputs: 0,
         }

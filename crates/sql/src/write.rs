@@ -85,7 +85,7 @@ impl Walk<'_> {
         let alias = self.target_item(use_index, name)?;
         let from_clause = self.sources(from_clause)?;
         let target_list = self.assignments(target_list, use_index, Action::Update)?;
-        let where_clause = self.expr_option(where_clause)?;
+        let where_clause = self.where_or_current(where_clause, use_index)?;
         let (returning_clause, columns) = self.returning(returning_clause)?;
         let update = UpdateStmt {
             relation: Some(self.forwarded(use_index, alias)?),
@@ -106,7 +106,7 @@ impl Walk<'_> {
         let (use_index, name) = self.write_target(relation, Action::Delete)?;
         let alias = self.target_item(use_index, name)?;
         let using_clause = self.sources(using_clause)?;
-        let where_clause = self.expr_option(where_clause)?;
+        let where_clause = self.where_or_current(where_clause, use_index)?;
         let (returning_clause, columns) = self.returning(returning_clause)?;
         let delete = DeleteStmt {
             relation: Some(self.forwarded(use_index, alias)?),

@@ -12,6 +12,7 @@ mod corpus;
 mod facts;
 mod grammar;
 mod mutations;
+mod named;
 mod plans;
 mod raw;
 mod scripts;
