@@ -24,6 +24,7 @@ mod figure;
 mod from;
 mod from_function;
 mod functions;
+mod guess;
 mod join;
 mod limits;
 mod locks;

@@ -6,7 +6,7 @@
 
 use pg_query::Node;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Integer, TypeName};
+use pg_query::protobuf::{Integer, TypeName, a_const};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::World;
@@ -92,6 +92,21 @@ pub(crate) fn type_name(world: &World<'_>, name: TypeName) -> Result<TypeName, R
         array_bounds,
         location: NOWHERE,
     })
+}
+
+/// Spells `'t'::bool` as `'true'::bool`: the short form is written out as the keyword `true`, which
+/// is another tree.
+pub(crate) fn spell_out_truth(name: &TypeName, arg: &mut Node) {
+    let is_bool = name.array_bounds.is_empty()
+        && tree::as_texts(&name.names).is_some_and(|names| names == [SYSTEM_SCHEMA, "bool"]);
+    let Some(NodeEnum::AConst(constant)) = &mut arg.node else { return };
+    if let (true, Some(a_const::Val::Sval(text))) = (is_bool, &mut constant.val) {
+        match text.sval.as_str() {
+            "t" => "true".clone_into(&mut text.sval),
+            "f" => "false".clone_into(&mut text.sval),
+            _ => {}
+        }
+    }
 }
 
 /// The OID of a type without modifiers that is PostgreSQL's own.

@@ -35,7 +35,9 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         | NodeEnum::JsonSerializeExpr(_) => later("not_supported_sql_json", "SQL/JSON syntax")
             .with_hint("Use the json and jsonb functions."),
         NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
-        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
+        NodeEnum::SetToDefault(default) => {
+            Refusal::syntax("DEFAULT is not allowed in this context").at(default.location)
+        }
         NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "CURRENT OF here"),
         other => administration(other),
     }
