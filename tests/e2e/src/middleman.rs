@@ -11,7 +11,12 @@ pub struct Middleman {
     /// Where it listens.
     pub address: SocketAddr,
     swallowed: Arc<Mutex<Option<String>>>,
+    swapped: Swapped,
 }
+
+/// A mark, and the statement that the target gets in the place of each Query that bears it.
+type Swap = Option<(String, Vec<u8>)>;
+type Swapped = Arc<Mutex<Swap>>;
 
 impl Middleman {
     /// Relays to a target.
@@ -19,14 +24,20 @@ impl Middleman {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let swallowed = Arc::new(Mutex::new(None));
-        let shared = Arc::clone(&swallowed);
+        let swapped = Swapped::default();
+        let shared = (Arc::clone(&swallowed), Arc::clone(&swapped));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || relay(client, target, &shared));
+                let (swallowed, swapped) = shared.clone();
+                thread::spawn(move || relay(client, target, &swallowed, &swapped));
             }
         });
-        Self { address, swallowed }
+        Self { address, swallowed, swapped }
+    }
+
+    /// From now on the target runs `sql` in the place of every Query that bears the mark.
+    pub fn swap(&self, mark: &str, sql: &[u8]) {
+        *self.swapped.lock().unwrap() = Some((mark.to_owned(), sql.to_vec()));
     }
 
     /// From now on nothing gets to the target from connections whose first bytes hold this text.
@@ -40,7 +51,12 @@ impl Middleman {
     }
 }
 
-fn relay(mut client: TcpStream, target: SocketAddr, swallowed: &Mutex<Option<String>>) {
+fn relay(
+    mut client: TcpStream,
+    target: SocketAddr,
+    swallowed: &Mutex<Option<String>>,
+    swapped: &Mutex<Swap>,
+) {
     let Ok(mut server) = TcpStream::connect(target) else { return };
     let (mut from_server, mut to_client) =
         (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -54,9 +70,23 @@ fn relay(mut client: TcpStream, target: SocketAddr, swallowed: &Mutex<Option<Str
         let opening =
             first.get_or_insert_with(|| String::from_utf8_lossy(&bytes[..count]).into_owned());
         let swallow = swallowed.lock().unwrap().as_ref().is_some_and(|text| opening.contains(text));
-        if !swallow && server.write_all(&bytes[..count]).is_err() {
+        let sent = match swapped.lock().unwrap().as_ref() {
+            Some((mark, sql)) => swap(&bytes[..count], mark, sql),
+            None => bytes[..count].to_vec(),
+        };
+        if !swallow && server.write_all(&sent).is_err() {
             break;
         }
     }
     drop(server.shutdown(Shutdown::Both));
+}
+
+/// A gateway writes a Query in one piece, as nothing else stands behind it before its answer.
+fn swap(bytes: &[u8], mark: &str, sql: &[u8]) -> Vec<u8> {
+    let bears_it = bytes.windows(mark.len()).any(|window| window == mark.as_bytes());
+    if bytes.first() == Some(&b'Q') && bears_it {
+        crate::wire::message(b'Q', &[sql, &[0]].concat())
+    } else {
+        bytes.to_vec()
+    }
 }

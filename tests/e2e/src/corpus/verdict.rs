@@ -207,7 +207,7 @@ fn normalised_body(message: &Message, target: &str) -> Vec<u8> {
     } else if message.kind == b't' {
         body[2..].chunks_exact_mut(4).for_each(blank_object_id);
     }
-    for prefix in [target, "ses_", "cmd_"] {
+    for prefix in [target, "ses_", "cmd_", "css_", "pg_toast_", "pg_temp_"] {
         blank_after(&mut body, prefix, prefix == target);
     }
     body
@@ -229,7 +229,7 @@ fn blank_after(body: &mut [u8], prefix: &str, itself: bool) {
         } else {
             let id = &mut body[at + prefix.len()..];
             id.iter_mut()
-                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
                 .for_each(|byte| *byte = b'#');
         }
     }

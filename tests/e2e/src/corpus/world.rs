@@ -1,13 +1,13 @@
 //! The three databases of the twin test, behind one gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::corpus::Corpus;
 use crate::postgres::SERVICE_PASSWORD;
 use crate::wire::{Login, Wire};
-use crate::wire_answer::{Message, SqlError};
+use crate::wire_answer::{Answer, Message, SqlError};
 use crate::{Cluster, Database, Gateway, Settings, Target, wait};
 
 /// Grants of the corpus' manifest, by the identity that holds them.
@@ -27,6 +27,8 @@ const GW: &[&str] = &[
 /// and a copy of the rows that writing items change.
 const PREPARE: &str = "
 GRANT USAGE ON SCHEMA gw TO svc; GRANT ALL ON ALL TABLES IN SCHEMA gw TO svc;
+GRANT USAGE ON SCHEMA billing, hr, gw TO prov WITH GRANT OPTION;
+GRANT ALL ON ALL TABLES IN SCHEMA billing, hr, gw TO prov WITH GRANT OPTION;
 CREATE SCHEMA corpus_backup;
 CREATE TABLE corpus_backup.customers AS
   SELECT id, name, plan, account_number, ssn, balance, meta, region FROM ONLY billing.customers;
@@ -40,6 +42,17 @@ INSERT INTO billing.customers (id, name, plan, account_number, ssn, balance, met
   SELECT * FROM corpus_backup.customers;
 RESET session_replication_role;
 ";
+/// What is open in the corpus' databases, for the roles of a fence.
+const HOLES: [&str; 8] = [
+    "definer_function",
+    "extension_function",
+    "public_relation",
+    "large_object",
+    "comment",
+    "partition_bound",
+    "stored_setting",
+    "database_privilege",
+];
 /// Undoes what the setup of an item may have done to roles and settings.
 const RESET: &str = "
 REVOKE eph, app_owner FROM svc; REVOKE app_owner FROM eph;
@@ -58,7 +71,13 @@ pub struct World {
     /// Twin A, its clone, twin B.
     pub twins: [Twin; 3],
     tokens: BTreeMap<&'static str, String>,
+    /// Who logs in at the databases themselves, by twin and identity; nothing if clients go through
+    /// the gateway.
+    logins: Option<Logins>,
 }
+
+/// Roles and their passwords, by twin and identity.
+type Logins = BTreeMap<(usize, &'static str), (String, String)>;
 
 /// One of the databases.
 #[derive(Debug)]
@@ -99,30 +118,79 @@ impl World {
 
     /// The databases behind a gateway.
     pub fn start(corpus: &Corpus) -> Self {
-        let twins = make_twins(corpus);
-        let mut settings = Settings::new(twins.iter().map(Twin::target).collect());
+        let mut world = Self::direct(corpus);
+        world.guard(|_target| {});
+        world
+    }
+
+    /// Puts a new gateway before the databases, in the place of a former one.
+    pub fn guard(&mut self, change: impl Fn(&mut Target)) {
+        let target = |twin: &Twin| {
+            let mut target = twin.target();
+            change(&mut target);
+            target
+        };
+        let mut settings = Settings::new(self.twins.iter().map(target).collect());
         settings.limits = "command_timeout_s = 5".into();
         let gateway = Gateway::start(&settings);
-        let tokens = GRANTS.map(|(identity, _)| (identity, gateway.identity(identity))).into();
-        let mut world = Self { gateway: Some(gateway), twins, tokens };
-        for twin in 0..world.twins.len() {
+        self.tokens = GRANTS.map(|(identity, _)| (identity, gateway.identity(identity))).into();
+        self.gateway = Some(gateway);
+        self.logins = None;
+        for twin in 0..self.twins.len() {
+            self.twins[twin].grants.clear();
             for (identity, _) in GRANTS {
-                world.grant(twin, identity);
+                self.grant(twin, identity);
             }
         }
-        world
+    }
+
+    /// From now on clients log in at the databases themselves, as the service account.
+    pub fn log_in_as_service(&mut self) {
+        self.logins = Some(BTreeMap::new());
+    }
+
+    /// From now on clients log in at the databases themselves, as the roles that a fence made for
+    /// sessions with the same grants. The gateway is killed, so that nobody removes them.
+    ///
+    /// # Panics
+    ///
+    /// If there is no fenced gateway.
+    pub fn log_in_as_roles(&mut self) {
+        let mut sessions = Vec::new();
+        let mut logins = BTreeMap::new();
+        for twin in 0..self.twins.len() {
+            for (identity, _) in GRANTS {
+                let label = "SELECT usename FROM pg_stat_activity WHERE usename LIKE 'css%'";
+                let database = &self.twins[twin].database;
+                let names = |answer: Answer| -> BTreeSet<String> {
+                    answer.texts().into_iter().filter_map(|row| row[0].clone()).collect()
+                };
+                let before = names(database.run(label));
+                sessions.push(self.connect(twin, identity).unwrap());
+                let role = names(database.run(label)).difference(&before).next().unwrap().clone();
+                // What lets the test in lets nobody reach more.
+                database.run(&let_in(&role));
+                logins.insert((twin, identity), (role.clone(), role));
+            }
+        }
+        self.logins = Some(logins);
+        self.gateway.as_mut().unwrap().kill();
     }
 
     /// The databases without a gateway: clients log in as the service account. It shows what the
     /// attacks reach when nothing stands in between, and so that the leak test can find a leak.
     pub fn direct(corpus: &Corpus) -> Self {
         let tokens = BTreeMap::from([("svc", SERVICE_PASSWORD.to_owned())]);
-        Self { gateway: None, twins: make_twins(corpus), tokens }
+        let logins = Some(BTreeMap::new());
+        Self { gateway: None, twins: make_twins(corpus), tokens, logins }
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.gateway.as_ref().map_or(Cluster::shared().address, |gateway| gateway.address)
+        match (&self.gateway, &self.logins) {
+            (Some(gateway), None) => gateway.address,
+            (Some(_) | None, _) => Cluster::shared().address,
+        }
     }
 
     /// The identity that holds one of the corpus' grants.
@@ -145,8 +213,14 @@ impl World {
     ///
     /// What the gateway answered.
     pub fn connect(&self, twin: usize, identity: &str) -> Result<Wire, SqlError> {
-        let identity = if self.gateway.is_some() { identity } else { "svc" };
-        let login = Login::new(identity, self.twins[twin].name, self.token(identity));
+        let name = self.twins[twin].name;
+        let login = match &self.logins {
+            None => Login::new(identity, name, self.token(identity)),
+            Some(logins) => match logins.iter().find(|(who, _)| **who == (twin, identity)) {
+                Some((_, (role, password))) => Login::new(role, name, password),
+                None => Login::new("svc", name, SERVICE_PASSWORD),
+            },
+        };
         Wire::login(self.address(), &login)
     }
 
@@ -164,7 +238,8 @@ impl World {
         self.twins[twin].is_disturbed = true;
         let database = &self.twins[twin].database;
         database.run(&format!(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc'",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' \
+             AND (usename = 'svc' OR usename LIKE 'css%')",
             database.name
         ));
         // A client that asks at this very moment may read one error or another; later, only one.
@@ -195,7 +270,7 @@ impl World {
     /// Waits until the gateway knows the tables as they are now: an item may have changed them, or
     /// cut the connection by which it looks.
     fn wait_for_catalog(&mut self, twin: usize) {
-        if self.gateway.is_none() || !std::mem::take(&mut self.twins[twin].is_disturbed) {
+        if self.logins.is_some() || !std::mem::take(&mut self.twins[twin].is_disturbed) {
             return;
         }
         // Two looks later, nothing of what was in between can come any more.
@@ -219,14 +294,28 @@ impl World {
     pub fn reset_roles(&self, twin: usize) {
         let database = &self.twins[twin].database;
         database.run(&format!("{RESET} ALTER DATABASE {} RESET ALL;", database.name));
+        for (role, _) in self.logins.iter().flat_map(BTreeMap::values) {
+            database.run(&format!("ALTER ROLE {role} RESET ALL; {}", let_in(role)));
+        }
     }
 
     fn grant(&mut self, twin: usize, identity: &'static str) {
         let Some(gateway) = &self.gateway else { return };
         let (_, scope) = GRANTS.iter().find(|(name, _)| *name == identity).unwrap();
-        let id = gateway.grant(identity, self.twins[twin].name, scope);
+        // The corpus' databases are full of holes, which is what some of its items are about.
+        let mut accepted = Vec::new();
+        for code in HOLES {
+            accepted.extend(["--accept-hole", code]);
+        }
+        let more = [&["--for", "15m"], accepted.as_slice()].concat();
+        let id = gateway.grant_with(identity, self.twins[twin].name, scope, &more);
         self.twins[twin].grants.entry(identity.into()).or_default().push(id);
     }
+}
+
+/// Lets the test log in as a role of the fence, which otherwise nobody can.
+fn let_in(role: &str) -> String {
+    format!("ALTER ROLE {role} PASSWORD '{role}' LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity'")
 }
 
 fn make_twins(corpus: &Corpus) -> [Twin; 3] {
