@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{RelationName, Scope, ScopeEntry, TargetName};
+use model::{Action, RelationName, Scope, ScopeEntry, TargetName};
 
 use crate::grants::{NewScopeLine, SCOPE_LINES_MAX};
 use crate::{DirectoryError, TargetDirectory};
@@ -51,6 +51,16 @@ fn expand_line(line: &NewScopeLine, existing: Vec<String>) -> Result<ScopeEntry,
     let mut faults = Vec::new();
     if actions.is_empty() {
         faults.push(format!("no action is named for `{relation}`"));
+    }
+    let is_routine = existing.is_empty() && columns.is_none();
+    let executes = actions.contains(&Action::Execute);
+    if executes && (actions.len() > 1 || !is_routine) {
+        faults.push(format!(
+            "`execute` of `{relation}` stands alone: of a function or procedure, without columns"
+        ));
+    }
+    if !executes && existing.is_empty() {
+        faults.push(format!("`{relation}` has no columns; a function takes the action `execute`"));
     }
     let existing: BTreeSet<String> = existing.into_iter().collect();
     let columns = match columns {

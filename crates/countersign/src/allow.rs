@@ -42,7 +42,14 @@ pub(crate) enum ParseAllowError {
     Columns,
 }
 
-const ACTIONS: [Action; 4] = [Action::Select, Action::Insert, Action::Update, Action::Delete];
+const ACTIONS: [Action; 6] = [
+    Action::Select,
+    Action::Insert,
+    Action::Update,
+    Action::Delete,
+    Action::Truncate,
+    Action::Execute,
+];
 
 impl FromStr for Allow {
     type Err = ParseAllowError;
@@ -108,7 +115,7 @@ mod tests {
             ("billing.customers",     "write ACTIONS:SCHEMA.TABLE"),
             ("select:a.b(c",          "write ACTIONS:SCHEMA.TABLE"),
             ("selct:a.b",             "did you mean `select`?"),
-            ("truncate:a.b",          "use select, insert, update, delete"),
+            ("vacuum:a.b",            "use select, insert, update, delete, truncate, execute"),
             (":a.b",                  "is not an action"),
             ("select:customers",      "does not name a relation"),
             ("select:a.b()",          "not a list of different names"),

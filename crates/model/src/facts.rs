@@ -80,6 +80,10 @@ pub enum Action {
     Update,
     /// Rows are removed.
     Delete,
+    /// All rows are removed at once (TRUNCATE).
+    Truncate,
+    /// A function or procedure is called. It is named in the place of a relation, without columns.
+    Execute,
 }
 
 impl Action {
@@ -90,6 +94,8 @@ impl Action {
             Self::Insert => "insert",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Truncate => "truncate",
+            Self::Execute => "execute",
         }
     }
 }

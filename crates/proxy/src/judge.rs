@@ -261,6 +261,10 @@ pub(crate) fn granted(
             let columns: &mut BTreeSet<String> =
                 granted.entry((entry.relation.clone(), *action)).or_default();
             columns.extend(entry.columns.iter().cloned());
+            // A function has no columns: its own name stands for it.
+            if entry.columns.is_empty() {
+                columns.insert(entry.relation.name.clone());
+            }
         }
     }
     granted

@@ -14,7 +14,7 @@ use crate::unsupported::unsupported;
 use crate::variable::Variable;
 use crate::walk::{Shape, Walk, World};
 use crate::{Effect, Output, Plan, Refusal, Request, Uses};
-use crate::{cursor, digest, limits, prepare, transaction, tree, variable};
+use crate::{cursor, digest, explain, limits, prepare, set_config, transaction, tree, variable};
 
 /// OID of the type that SHOW returns.
 const TEXT_OID: u32 = 25;
@@ -45,12 +45,23 @@ pub(crate) fn statement(
 ) -> Result<Plan, Refusal> {
     let Some(statement) = statement else { return Ok(empty(request.text)) };
     let world = World::new(request);
+    if let NodeEnum::SelectStmt(query) = &statement
+        && let Some(call) = set_config::only_call(query, request.settings)?
+    {
+        let set_config::Call { forward, effect, shows } = call;
+        let shows = Some(shows);
+        return Ok(setting(Variable { forward, effect, shows, tag: None }));
+    }
     match statement {
         NodeEnum::SelectStmt(_)
         | NodeEnum::InsertStmt(_)
         | NodeEnum::UpdateStmt(_)
         | NodeEnum::DeleteStmt(_)
-        | NodeEnum::MergeStmt(_) => {
+        | NodeEnum::MergeStmt(_)
+        | NodeEnum::CallStmt(_)
+        | NodeEnum::LockStmt(_)
+        | NodeEnum::TruncateStmt(_)
+        | NodeEnum::ExplainStmt(_) => {
             judged(&world, statement, || parse_one(request.text)?.ok_or_else(Refusal::mismatch))
         }
         NodeEnum::TransactionStmt(statement) => {
@@ -122,7 +133,7 @@ type Walked = (Result<Plan, Refusal>, Option<Vec<Shape>>);
 
 fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result<Walked, Refusal> {
     let mut walk = Walk::new(world, shapes);
-    let checked = walk.nested(|walk| walk.statement(statement));
+    let checked = walk.nested(|walk| walk.whole_statement(statement));
     let shapes = walk.shapes();
     match checked {
         Ok((node, columns, kind)) => {
@@ -152,6 +163,38 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
 }
 
 impl Walk<'_> {
+    /// A statement that is not part of another.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`statement` names all others")]
+    fn whole_statement(
+        &mut self,
+        statement: NodeEnum,
+    ) -> Result<(NodeEnum, Columns, StatementKind), Refusal> {
+        match statement {
+            NodeEnum::CallStmt(call) => {
+                let (call, columns) = self.call_procedure(*call)?;
+                Ok((NodeEnum::CallStmt(Box::new(call)), columns, StatementKind::Write))
+            }
+            NodeEnum::LockStmt(lock) => {
+                let lock = self.lock_tables(lock)?;
+                Ok((NodeEnum::LockStmt(lock), Columns::new(), StatementKind::Read))
+            }
+            NodeEnum::TruncateStmt(truncate) => {
+                let truncate = self.truncate(truncate)?;
+                Ok((NodeEnum::TruncateStmt(truncate), Columns::new(), StatementKind::Write))
+            }
+            NodeEnum::ExplainStmt(statement) => {
+                let (statement, options) = explain::taken_apart(*statement)?;
+                let (statement, _, _) = self.statement(statement)?;
+                self.check_explained()?;
+                // Only what runs writes; what it would touch is needed either way.
+                self.writes &= options.runs;
+                let columns = explain::columns(options.type_oid);
+                Ok((explain::explain(statement, options.checked), columns, StatementKind::Read))
+            }
+            other => self.statement(other),
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
     pub(crate) fn statement(
         &mut self,
@@ -160,9 +203,6 @@ impl Walk<'_> {
         match statement {
             NodeEnum::SelectStmt(query) => {
                 let (query, columns) = self.query(*query)?;
-                if columns.is_empty() {
-                    return Err(Refusal::later("not_supported_no_columns", "a row of no columns"));
-                }
                 Ok((NodeEnum::SelectStmt(Box::new(query)), columns, StatementKind::Read))
             }
             NodeEnum::InsertStmt(insert) => {

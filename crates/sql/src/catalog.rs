@@ -8,9 +8,11 @@ use model::{Mask, MaskDeclaration, RelationName};
 use pg_query::Node;
 
 use crate::catalog_build;
+use crate::catalog_routines::FunctionRow;
 use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
 use crate::masked_view::{FenceViews, Substitutes};
 use crate::types::UserType;
+use crate::{routines, tree};
 
 /// What exists on the target, and which of it is masked.
 ///
@@ -26,6 +28,20 @@ pub struct Catalog {
     pub(crate) casts: Vec<Cast>,
     /// Sessions log in as roles that cannot read masked columns.
     pub(crate) is_fenced: bool,
+    /// Domains whose checks run nothing but PostgreSQL's own functions, with their base types.
+    pub(crate) domains: BTreeMap<(String, String), Domain>,
+    /// Functions and procedures by name; several may share one.
+    pub(crate) functions: BTreeMap<RelationName, Vec<FunctionRow>>,
+    /// By relation and column, the sequence that the column owns.
+    pub(crate) sequences: BTreeMap<(u32, i16), RelationName>,
+}
+
+/// A domain that may be cast to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    pub(crate) oid: u32,
+    /// Its base, one of PostgreSQL's own types.
+    pub(crate) base: u32,
 }
 
 /// What sort of thing a relation is (`pg_class.relkind`).
@@ -36,6 +52,7 @@ pub(crate) enum RelationKind {
     View,
     MaterializedView,
     Foreign,
+    Sequence,
 }
 
 /// A table, view or the like.
@@ -50,6 +67,8 @@ pub(crate) struct Relation {
     pub(crate) descendants: Vec<RelationName>,
     /// What is unique in it.
     pub(crate) keys: Keys,
+    /// The columns of constraints that ON CONFLICT can name.
+    pub(crate) constraints: BTreeMap<String, Vec<String>>,
     /// Reading it runs expressions of the target's own: a policy, a virtual generated column.
     pub(crate) computes: bool,
     /// Why nothing may be read or written through it.
@@ -74,7 +93,9 @@ impl Relation {
     /// True if nothing but the rows that are asked for is computed when it is read.
     pub(crate) fn is_plain(&self) -> bool {
         match self.kind {
-            RelationKind::Table | RelationKind::Partitioned => !self.computes,
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {
+                !self.computes
+            }
             RelationKind::View | RelationKind::MaterializedView | RelationKind::Foreign => false,
         }
     }
@@ -83,7 +104,7 @@ impl Relation {
     pub(crate) fn is_writable(&self) -> bool {
         match self.kind {
             RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => true,
-            RelationKind::View | RelationKind::MaterializedView => false,
+            RelationKind::View | RelationKind::MaterializedView | RelationKind::Sequence => false,
         }
     }
 }
@@ -151,19 +172,15 @@ impl Catalog {
         FINGERPRINT
     }
 
-    /// All columns of a relation in order; nothing if it does not exist. Expands `*` of a grant.
+    /// All columns of a relation in order; none for a function; nothing if there is neither.
+    /// Expands `*` of a grant.
     pub fn columns_of(&self, relation: &RelationName) -> Option<Vec<String>> {
-        let relation = self.relations.get(relation)?;
-        Some(relation.columns.iter().map(|column| column.name.clone()).collect())
-    }
-
-    /// True if a type or relation of that name is in the last schema of `path`, and in none before.
-    pub fn is_visible(&self, path: &[String], name: &str) -> bool {
-        let exists = |schema: &String| {
-            self.enums.contains_key(&(schema.clone(), name.to_owned()))
-                || self.relations.contains_key(&RelationName::new(schema.as_str(), name))
+        let is_own =
+            relation.schema == tree::SYSTEM_SCHEMA && routines::is_by_grant(&relation.name);
+        let Some(relation) = self.relations.get(relation) else {
+            return (is_own || self.functions.contains_key(relation)).then(Vec::new);
         };
-        path.split_last().is_some_and(|(last, before)| exists(last) && !before.iter().any(exists))
+        Some(relation.columns.iter().map(|column| column.name.clone()).collect())
     }
 
     /// True if no column is masked and all columns of all relations are among those that `covered`

@@ -10,6 +10,7 @@ use crate::ClientSettings;
 use crate::analyse;
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
+use crate::domains;
 use crate::masked_view::{self, FenceViews, Substitute, Substitutes};
 use crate::types::UserType;
 use crate::view;
@@ -38,6 +39,9 @@ pub(crate) fn build(
         elements: BTreeMap::new(),
         casts: rows.casts.clone(),
         is_fenced: fence.is_some(),
+        domains: BTreeMap::new(),
+        functions: BTreeMap::new(),
+        sequences: BTreeMap::new(),
     };
     add_enums(&mut catalog, &rows);
     let family = Family::new(&rows);
@@ -46,10 +50,12 @@ pub(crate) fn build(
         let below = family.below(row.oid);
         let keys = family.keys(&rows, row.oid);
         let views = fence.map(|fence| substitutes(&rows, row, fence)).unwrap_or_default();
+        let constraints = domains::constraints(&rows, row.oid);
         let base = relation(&rows, row, &masks, &mut errors);
-        let relation = Relation { descendants: below, keys, views, ..base };
+        let relation = Relation { descendants: below, keys, constraints, views, ..base };
         catalog.relations.insert(relation.name.clone(), Arc::new(relation));
     }
+    domains::add_routines(&mut catalog, &rows);
     if errors.is_empty() {
         judge_views(&mut catalog, &rows, &mut errors);
     }
@@ -162,6 +168,7 @@ fn relation(
         'v' => RelationKind::View,
         'm' => RelationKind::MaterializedView,
         'f' => RelationKind::Foreign,
+        'S' => RelationKind::Sequence,
         _ => RelationKind::Table,
     };
     let columns = columns_of(rows, row.oid).iter().map(|column| {
@@ -182,7 +189,10 @@ fn relation(
     let unusable = match kind {
         _ if row.has_rules => Some("it has rewrite rules".to_owned()),
         RelationKind::View | RelationKind::MaterializedView => Some(PENDING.to_owned()),
-        RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => None,
+        RelationKind::Table
+        | RelationKind::Partitioned
+        | RelationKind::Foreign
+        | RelationKind::Sequence => None,
     };
     let columns = columns.collect();
     let computes = row.computes;
@@ -192,6 +202,7 @@ fn relation(
         columns,
         descendants: Vec::new(),
         keys: Keys::default(),
+        constraints: BTreeMap::new(),
         computes,
         unusable,
         views: Substitutes::default(),

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use mask::MaskError;
 
+use crate::catalog_routines::{CONSTRAINTS, DOMAINS, FUNCTIONS, RoutineRows, SEQUENCES};
+
 /// One of the questions that [`catalog_queries`] asks the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CatalogQuery {
@@ -25,6 +27,14 @@ pub enum CatalogQuery {
     Keys,
     /// The conversions between types that run a function which is not PostgreSQL's own.
     Casts,
+    /// Functions, aggregates and procedures.
+    Functions,
+    /// Which column owns a sequence.
+    Sequences,
+    /// The columns of primary keys and unique constraints.
+    Constraints,
+    /// The checks of domains.
+    Domains,
 }
 
 /// A catalog that cannot be used, with what to do about it.
@@ -79,14 +89,14 @@ WHERE a.attrelid = c.oid AND a.attgenerated = 'v'), \
 EXISTS (SELECT 1 FROM pg_catalog.pg_options_to_table(c.reloptions) o \
 WHERE o.option_name = 'security_barrier' AND o.option_value::pg_catalog.bool) \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' \
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' \
 AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
 
 const COLUMNS: &str = "\
 SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod \
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
 AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
 ORDER BY a.attrelid, a.attnum";
 
@@ -144,7 +154,7 @@ SELECT pg_catalog.concat_ws(' ', \
 FROM pg_catalog.pg_namespace x WHERE x.nspname !~ '^pg_'), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_class x WHERE x.oid >= 16384 AND x.relpersistence <> 't' \
-AND x.relkind IN ('r', 'p', 'v', 'm', 'f')), \
+AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_attribute x JOIN pg_catalog.pg_class c ON c.oid = x.attrelid \
 WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')), \
@@ -161,6 +171,10 @@ FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indrelid \
 WHERE (x.indisunique OR x.indisexclusion) AND c.oid >= 16384 AND c.relpersistence <> 't' \
 AND c.relkind IN ('r', 'p', 'f')), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
+FROM pg_catalog.pg_proc x WHERE x.oid >= 16384), \
+(SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
+FROM pg_catalog.pg_constraint x WHERE x.oid >= 16384), \
+(SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_cast x WHERE x.oid >= 16384))";
 
 /// The queries whose answers make a [`Catalog`](crate::Catalog).
@@ -168,7 +182,7 @@ FROM pg_catalog.pg_cast x WHERE x.oid >= 16384))";
 /// Run each in simple protocol with text results, all in one read-only transaction of isolation
 /// level REPEATABLE READ so that they fit together, on a session whose search path is
 /// `pg_catalog`: then the texts of views qualify every other name.
-pub fn catalog_queries() -> [(CatalogQuery, &'static str); 8] {
+pub fn catalog_queries() -> [(CatalogQuery, &'static str); 12] {
     [
         (CatalogQuery::Relations, RELATIONS),
         (CatalogQuery::Columns, COLUMNS),
@@ -178,6 +192,10 @@ pub fn catalog_queries() -> [(CatalogQuery, &'static str); 8] {
         (CatalogQuery::Generated, GENERATED),
         (CatalogQuery::Keys, KEYS),
         (CatalogQuery::Casts, CASTS),
+        (CatalogQuery::Functions, FUNCTIONS),
+        (CatalogQuery::Sequences, SEQUENCES),
+        (CatalogQuery::Constraints, CONSTRAINTS),
+        (CatalogQuery::Domains, DOMAINS),
     ]
 }
 
@@ -196,6 +214,7 @@ pub struct CatalogRows {
     /// Relation, column that is a key; zero for any.
     pub(crate) keys: Vec<(u32, i16)>,
     pub(crate) casts: Vec<Cast>,
+    pub(crate) routines: RoutineRows,
 }
 
 /// A conversion that runs a function of the target's own.
@@ -317,6 +336,10 @@ impl CatalogRows {
                     is_implicit: *context == "i",
                 });
             }
+            CatalogQuery::Functions => self.routines.take_function(cells)?,
+            CatalogQuery::Sequences => self.routines.take_sequence(cells)?,
+            CatalogQuery::Constraints => self.routines.take_constraint(cells)?,
+            CatalogQuery::Domains => self.routines.take_check(cells)?,
         }
         Some(())
     }

@@ -1,6 +1,6 @@
 //! ON CONFLICT of INSERT. Its keys are compared with rows that exist, so they count as read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::Action;
@@ -31,7 +31,10 @@ impl Walk<'_> {
         }
         let infer = match infer {
             Some(infer) => {
-                let infer = self.with_bare_target(use_index, |walk| walk.infer(*infer))?;
+                let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
+                let constraints = used.relation.constraints.clone();
+                let infer =
+                    self.with_bare_target(use_index, |walk| walk.infer(*infer, &constraints))?;
                 Some(Box::new(infer))
             }
             None => None,
@@ -99,17 +102,24 @@ impl Walk<'_> {
         result
     }
 
-    fn infer(&mut self, infer: InferClause) -> Result<InferClause, Refusal> {
+    fn infer(
+        &mut self,
+        infer: InferClause,
+        constraint: &BTreeMap<String, Vec<String>>,
+    ) -> Result<InferClause, Refusal> {
         let InferClause { index_elems, where_clause, conname, location: _ } = infer;
-        if !conname.is_empty() {
-            return Err(Refusal::later("not_supported_constraint", "ON CONFLICT ON CONSTRAINT")
-                .with_hint("Name the key's columns."));
-        }
+        let named = match conname.as_str() {
+            "" => Vec::new(),
+            // Its columns stand for it, so that the name cannot come to mean others.
+            name => constraint.get(name).cloned().ok_or_else(|| unknown_constraint(name))?,
+        };
         let mut checked = Vec::with_capacity(index_elems.len());
-        for element in index_elems {
+        let named = named.into_iter().map(key_column);
+        for element in index_elems.into_iter().chain(named) {
             checked.push(self.index_element(element)?);
         }
         let where_clause = self.expr_option(where_clause)?;
+        let conname = String::new();
         Ok(InferClause { index_elems: checked, where_clause, conname, location: NOWHERE })
     }
 
@@ -144,6 +154,24 @@ impl Walk<'_> {
         let element = IndexElem { name, expr, ordering, nulls_ordering, ..IndexElem::default() };
         Ok(tree::node(NodeEnum::IndexElem(Box::new(element))))
     }
+}
+
+/// A column as a key of ON CONFLICT names it.
+fn key_column(name: String) -> Node {
+    tree::node(NodeEnum::IndexElem(Box::new(IndexElem {
+        name,
+        ordering: SortByDir::SortbyDefault as i32,
+        nulls_ordering: SortByNulls::SortbyNullsDefault as i32,
+        ..IndexElem::default()
+    })))
+}
+
+fn unknown_constraint(name: &str) -> Refusal {
+    Refusal::never(
+        "unknown_constraint",
+        format!("constraint \"{name}\" is no primary key or unique constraint of the relation"),
+    )
+    .with_hint("Name the key's columns: ON CONFLICT (column).")
 }
 
 /// Says nothing of the keys that the client may not know.

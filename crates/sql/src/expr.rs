@@ -46,6 +46,16 @@ impl Walk<'_> {
             NodeEnum::GroupingFunc(grouping) => self.grouping(*grouping),
             NodeEnum::NamedArgExpr(argument) => self.named_argument(*argument),
             NodeEnum::MergeSupportFunc(action) => Ok(merge_action(*action)),
+            json @ (NodeEnum::JsonObjectConstructor(_)
+            | NodeEnum::JsonArrayConstructor(_)
+            | NodeEnum::JsonArrayQueryConstructor(_)
+            | NodeEnum::JsonObjectAgg(_)
+            | NodeEnum::JsonArrayAgg(_)
+            | NodeEnum::JsonIsPredicate(_)
+            | NodeEnum::JsonParseExpr(_)
+            | NodeEnum::JsonScalarExpr(_)
+            | NodeEnum::JsonSerializeExpr(_)
+            | NodeEnum::JsonFuncExpr(_)) => self.json_expr(json),
             other => Err(unsupported(&other)),
         }
     }
@@ -102,10 +112,7 @@ impl Walk<'_> {
         let TypeCast { arg, type_name, location: _ } = cast;
         let type_name = type_name.ok_or_else(|| Refusal::syntax("a cast names no type"))?;
         let type_name = types::type_name(self.world, type_name)?;
-        let mut arg = self.expr_option(arg)?;
-        if let Some(arg) = arg.as_deref_mut() {
-            types::spell_out_truth(&type_name, arg);
-        }
+        let arg = self.expr_option(arg)?;
         if let (Some(oid), Some(arg)) = (types::oid(self.world.catalog, &type_name), &arg) {
             self.check_implicit_type(oid)?;
             self.check_cast(oid, arg)?;

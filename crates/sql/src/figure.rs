@@ -3,7 +3,7 @@
 //! Source: `FigureColnameInternal` in PostgreSQL's `parse_target.c`.
 
 use pg_query::protobuf::{
-    AExprKind, MinMaxOp, SelectStmt, SetOperation, SqlValueFunctionOp, SubLinkType,
+    AExprKind, JsonExprOp, MinMaxOp, SelectStmt, SetOperation, SqlValueFunctionOp, SubLinkType,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -46,6 +46,21 @@ fn figure(value: &Node) -> Option<(String, Strength)> {
         },
         NodeEnum::CollateClause(collate) => figure(collate.arg.as_deref()?),
         NodeEnum::GroupingFunc(_) => strong("grouping"),
+        NodeEnum::JsonParseExpr(_) => strong("json"),
+        NodeEnum::JsonScalarExpr(_) => strong("json_scalar"),
+        NodeEnum::JsonSerializeExpr(_) => strong("json_serialize"),
+        NodeEnum::JsonObjectConstructor(_) => strong("json_object"),
+        NodeEnum::JsonArrayConstructor(_) | NodeEnum::JsonArrayQueryConstructor(_) => {
+            strong("json_array")
+        }
+        NodeEnum::JsonObjectAgg(_) => strong("json_objectagg"),
+        NodeEnum::JsonArrayAgg(_) => strong("json_arrayagg"),
+        NodeEnum::JsonFuncExpr(call) => match JsonExprOp::try_from(call.op).ok()? {
+            JsonExprOp::JsonExistsOp => strong("json_exists"),
+            JsonExprOp::JsonQueryOp => strong("json_query"),
+            JsonExprOp::JsonValueOp => strong("json_value"),
+            JsonExprOp::JsonTableOp | JsonExprOp::Undefined => None,
+        },
         NodeEnum::MergeSupportFunc(_) => strong("merge_action"),
         NodeEnum::SubLink(link) => match SubLinkType::try_from(link.sub_link_type).ok()? {
             SubLinkType::ExistsSublink => strong("exists"),

@@ -49,11 +49,13 @@ impl Walk<'_> {
             NodeEnum::RangeSubselect(query) => self.query_source(*query),
             NodeEnum::RangeFunction(function) => self.function_source(function),
             NodeEnum::JoinExpr(join) => self.join(*join),
+            NodeEnum::JsonTable(table) => self.json_table(*table),
+            NodeEnum::RangeTableSample(sample) => self.sampled_source(*sample),
             other => Err(unsupported(&other)),
         }
     }
 
-    fn named_source(&mut self, name: RangeVar) -> Result<Source, Refusal> {
+    pub(crate) fn named_source(&mut self, name: RangeVar) -> Result<Source, Refusal> {
         match self.find_source(&name)? {
             Named::Relation(relation) => {
                 let reach = names::reach(&name);
@@ -103,7 +105,7 @@ impl Walk<'_> {
             RelationKind::Table | RelationKind::Foreign | RelationKind::Partitioned => {
                 used.descends
             }
-            RelationKind::View | RelationKind::MaterializedView => true,
+            RelationKind::View | RelationKind::MaterializedView | RelationKind::Sequence => true,
         };
         Ok(names::qualified(&used.relation.name, descends, alias))
     }

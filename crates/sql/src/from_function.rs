@@ -8,12 +8,13 @@ use pg_query::{Node, NodeEnum};
 use crate::from::Source;
 use crate::names;
 use crate::operation::function_name;
+use crate::rows::Row;
 use crate::scope::Value;
 use crate::select::Columns;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Refusal, functions, types};
+use crate::{Refusal, functions, routines, types};
 
 const UNNEST: &str = "unnest";
 
@@ -32,7 +33,7 @@ impl Walk<'_> {
         let first = called.first().ok_or_else(|| Refusal::syntax("not a function in FROM"))?;
         let name = match &alias {
             Some(alias) => alias.aliasname.clone(),
-            None => function_name(&first.call.funcname)?,
+            None => last_name(&first.call.funcname)?,
         };
         // The alias of one function names its column too; behind several, it does not.
         let single = alias.as_ref().filter(|_| called.len() == 1);
@@ -40,14 +41,16 @@ impl Walk<'_> {
         if let (true, [only]) = (has_definitions, called.as_mut_slice()) {
             only.definitions = coldeflist;
         }
-        let mut columns = Columns::new();
+        let (mut columns, mut row) = (Columns::new(), Row::Named);
         let mut checked = Vec::with_capacity(called.len());
         let mut outer = Vec::new();
         for Called { call, definitions } in called {
             self.reserve_outputs(columns.len(), definitions.len().max(call.args.len()))?;
             let (definitions, defined) = self.column_definitions(definitions)?;
             if defined.is_empty() {
-                columns.append(&mut result_columns(&call, single)?);
+                let (mut found, is_own) = self.function_columns(&call, single)?;
+                columns.append(&mut found);
+                row = if is_own { row } else { Row::Unknown };
             }
             columns.extend(defined);
             self.set_lateral(true);
@@ -66,7 +69,8 @@ impl Walk<'_> {
         if ordinality {
             columns.push(("ordinality".to_owned(), Value::computed()));
         }
-        let item = self.item_of(Some(name), columns, alias.as_ref())?;
+        let mut item = self.item_of(Some(name), columns, alias.as_ref())?;
+        item.row = row;
         let node = RangeFunction {
             lateral,
             ordinality,
@@ -78,8 +82,28 @@ impl Walk<'_> {
         Ok(Source { node: tree::node(NodeEnum::RangeFunction(node)), items: vec![item] })
     }
 
+    /// The columns of a call, and whether its function is PostgreSQL's own.
+    fn function_columns(
+        &mut self,
+        call: &FuncCall,
+        alias: Option<&Alias>,
+    ) -> Result<(Columns, bool), Refusal> {
+        let is_listed =
+            function_name(&call.funcname).is_ok_and(|name| functions::allowed(&name).is_some());
+        if is_listed {
+            return Ok((result_columns(call, alias)?, true));
+        }
+        match self.granted_function(&call.funcname)? {
+            Some(function) => {
+                let shown = alias.map(|alias| alias.aliasname.as_str());
+                Ok((self.routine_columns(&function, shown)?, false))
+            }
+            None => Err(Refusal::function(&routines::shown(&call.funcname))),
+        }
+    }
+
     fn call_in_from(&mut self, call: FuncCall) -> Result<Node, Refusal> {
-        let name = function_name(&call.funcname)?;
+        let name = last_name(&call.funcname)?;
         if functions::is_session_name(&name) {
             return Err(Refusal::function(&name));
         }
@@ -123,6 +147,12 @@ impl Walk<'_> {
         }
         Ok((checked, columns))
     }
+}
+
+/// The last part of a function's name.
+fn last_name(funcname: &[Node]) -> Result<String, Refusal> {
+    let last = funcname.last().and_then(tree::as_text);
+    last.map(str::to_owned).ok_or_else(|| Refusal::no_function("this"))
 }
 
 /// A call and its definitions, as the grammar pairs them.

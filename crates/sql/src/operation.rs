@@ -7,7 +7,15 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::Walk;
-use crate::{Refusal, functions, session_call, text_search};
+use crate::{Refusal, functions, routines, sequences, session_call, text_search};
+
+/// What a call turned out to be.
+enum Called {
+    /// The gateway answers it.
+    Done(Box<Node>),
+    /// A function, by its name in records, its qualified name and its arguments.
+    Function(String, Vec<Node>, Vec<Node>),
+}
 
 impl Walk<'_> {
     pub(crate) fn operation(&mut self, operation: AExpr) -> Result<Node, Refusal> {
@@ -52,12 +60,13 @@ impl Walk<'_> {
 
     /// A function call anywhere but in FROM.
     pub(crate) fn call(&mut self, call: FuncCall) -> Result<Node, Refusal> {
-        let name = function_name(&call.funcname)?;
-        if session_call::is_session_call(&name) {
+        if let Ok(name) = function_name(&call.funcname)
+            && session_call::is_session_call(&name)
+        {
             return self.session_call(&name, &call);
         }
         let FuncCall {
-            funcname: _,
+            funcname,
             args,
             agg_order,
             agg_filter,
@@ -69,23 +78,17 @@ impl Walk<'_> {
             funcformat,
             location: _,
         } = call;
-        if functions::is_session_name(&name) && args.is_empty() && over.is_none() {
-            return Ok(self.session_name(&name));
-        }
-        if functions::allowed(&name).is_none() {
-            return Err(Refusal::function(&name));
-        }
-        let args = text_search::qualified(&name, args)?;
-        if functions::grows(&name) {
-            check_growth(&name, &args)?;
-        }
+        let (name, funcname, args) = match self.called(&funcname, args, over.is_some())? {
+            Called::Done(node) => return Ok(*node),
+            Called::Function(name, funcname, args) => (name, funcname, args),
+        };
         let args = self.expr_all(args)?;
         let agg_order = self.sort_expressions(agg_order)?;
         let agg_filter = self.expr_option(agg_filter)?;
         let over = over.map(|window| self.window(*window).map(Box::new)).transpose()?;
         self.functions.insert(name.clone());
         let checked = FuncCall {
-            funcname: tree::system_name(&name),
+            funcname,
             args,
             agg_order,
             agg_filter,
@@ -98,6 +101,40 @@ impl Walk<'_> {
             location: NOWHERE,
         };
         Ok(tree::node(NodeEnum::FuncCall(Box::new(checked))))
+    }
+
+    /// Finds the function of a call, or answers the call itself.
+    fn called(
+        &mut self,
+        funcname: &[Node],
+        args: Vec<Node>,
+        is_window: bool,
+    ) -> Result<Called, Refusal> {
+        let own = function_name(funcname).ok();
+        if let Some(name) = own {
+            if functions::is_session_name(&name) && args.is_empty() && !is_window {
+                return Ok(Called::Done(Box::new(self.session_name(&name))));
+            }
+            if sequences::is_of_sequence(&name) {
+                let node = self.sequence_call(&name, args)?;
+                return Ok(Called::Done(Box::new(node)));
+            }
+            if functions::allowed(&name).is_some() {
+                let args = text_search::qualified(&name, args)?;
+                if functions::grows(&name) {
+                    check_growth(&name, &args)?;
+                }
+                let funcname = tree::system_name(&name);
+                return Ok(Called::Function(name, funcname, args));
+            }
+        }
+        match self.granted_function(funcname)? {
+            Some(function) => {
+                let parts = [function.schema.as_str(), function.name.as_str()];
+                Ok(Called::Function(function.to_string(), tree::names(parts), args))
+            }
+            None => Err(Refusal::function(&routines::shown(funcname))),
+        }
     }
 
     /// `current_date` and its like. Who and where are answered by the gateway's own words.

@@ -14,7 +14,16 @@ use crate::walk::Walk;
 
 /// Whether a function is one of these.
 pub(crate) fn is_session_call(name: &str) -> bool {
-    matches!(name, "current_setting" | "set_config" | "pg_advisory_unlock_all")
+    matches!(
+        name,
+        "current_setting"
+            | "set_config"
+            | "pg_advisory_unlock_all"
+            | "inet_client_addr"
+            | "inet_client_port"
+            | "inet_server_addr"
+            | "inet_server_port"
+    )
 }
 
 impl Walk<'_> {
@@ -50,6 +59,9 @@ impl Walk<'_> {
                 let args = vec![tree::text(setting), tree::text(value), tree::boolean(*is_local)];
                 own_call(name, args)
             }
+            // As over a Unix socket: the network behind the gateway is not the client's matter.
+            ("inet_client_addr" | "inet_server_addr", Some([])) => tree::typed_null("inet"),
+            ("inet_client_port" | "inet_server_port", Some([])) => tree::typed_null("int4"),
             ("pg_advisory_unlock_all", Some([])) => own_call(name, Vec::new()),
             (_, Some(_) | None) => {
                 return Err(Refusal::function(name)

@@ -228,7 +228,7 @@ pub(crate) fn join_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String
 }
 
 /// Reads what [`join_names`] wrote.
-fn split_names(text: &str) -> Vec<String> {
+pub(crate) fn split_names(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = text.trim_start_matches([',', ' ']).chars().peekable();
     while rest.peek().is_some() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Mask, RelationName};
 
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Catalog, Relation, RelationKind};
 
 /// A relation, as far as rights on it can be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct RelationShape<'a> {
     pub name: &'a RelationName,
     /// Its OID: a table that was dropped and made again under its name is another one.
     pub oid: u32,
+    /// Whether it is a sequence, on whose columns no rights can be given.
+    pub is_sequence: bool,
     /// Its columns in their order.
     pub columns: Vec<ColumnShape<'a>>,
     /// The views of a fence that show its masks, if there are any.
@@ -47,9 +49,11 @@ impl Catalog {
         self.relations.get(relation).map(|relation| shape(relation))
     }
 
-    /// What every relation looks like, by name.
+    /// What every relation but the sequences looks like, by name.
     pub fn shapes(&self) -> impl Iterator<Item = RelationShape<'_>> {
-        self.relations.values().map(|relation| shape(relation))
+        let is_sequence = |relation: &Relation| relation.kind == RelationKind::Sequence;
+        let relations = self.relations.values().filter(move |relation| !is_sequence(relation));
+        relations.map(|relation| shape(relation))
     }
 }
 
@@ -65,6 +69,7 @@ fn shape(relation: &Relation) -> RelationShape<'_> {
     RelationShape {
         name: &relation.name,
         oid: relation.oid,
+        is_sequence: relation.kind == RelationKind::Sequence,
         columns: columns.collect(),
         views: views.collect(),
     }

@@ -30,6 +30,7 @@ pub(crate) fn qualified(function: &str, mut args: Vec<Node>) -> Result<Vec<Node>
         | "plainto_tsquery"
         | "phraseto_tsquery"
         | "websearch_to_tsquery" => args.len() > 1,
+        "json_to_tsvector" | "jsonb_to_tsvector" => args.len() > 2,
         // A document, a query and options, or a configuration, a document and a query.
         "ts_headline" => match args.as_slice() {
             [document, _, _] => !is_document(document),

@@ -1,8 +1,8 @@
 //! Small pieces of syntax trees: building nodes, reading names.
 
 use pg_query::protobuf::{
-    self, AConst, AStar, CoalesceExpr, ColumnRef, Integer, List, ResTarget, TypeCast, TypeName,
-    a_const,
+    self, AConst, AStar, CoalesceExpr, CoercionForm, ColumnRef, FuncCall, Integer, List, ResTarget,
+    TypeCast, TypeName, a_const,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -50,15 +50,6 @@ fn constant(value: a_const::Val) -> Node {
     node(NodeEnum::AConst(AConst { isnull: false, location: NOWHERE, val: Some(value) }))
 }
 
-/// Where a constant or a column name stands in the client's text; -1 for all else.
-pub(crate) fn place(node: &Node) -> i32 {
-    match &node.node {
-        Some(NodeEnum::AConst(constant)) => constant.location,
-        Some(NodeEnum::ColumnRef(column)) => column.location,
-        _ => -1,
-    }
-}
-
 /// A text constant.
 pub(crate) fn text(text: &str) -> Node {
     constant(a_const::Val::Sval(protobuf::String { sval: text.to_owned() }))
@@ -67,12 +58,6 @@ pub(crate) fn text(text: &str) -> Node {
 /// A text constant cast to one of PostgreSQL's own types.
 pub(crate) fn typed_text(text: &str, type_name: &str) -> Node {
     typed(self::text(text), type_name)
-}
-
-/// NULL cast to one of PostgreSQL's own types.
-pub(crate) fn typed_null(type_name: &str) -> Node {
-    let null = AConst { isnull: true, location: NOWHERE, val: None };
-    typed(node(NodeEnum::AConst(null)), type_name)
 }
 
 fn typed(literal: Node, type_name: &str) -> Node {
@@ -90,6 +75,23 @@ fn typed(literal: Node, type_name: &str) -> Node {
         arg: Some(Box::new(literal)),
         type_name: Some(type_name),
         location: NOWHERE,
+    })))
+}
+
+/// NULL cast to one of PostgreSQL's own types.
+pub(crate) fn typed_null(type_name: &str) -> Node {
+    let null = AConst { isnull: true, location: NOWHERE, val: None };
+    typed(node(NodeEnum::AConst(null)), type_name)
+}
+
+/// A call of one of PostgreSQL's own functions.
+pub(crate) fn call(name: &str, args: Vec<Node>) -> Node {
+    node(NodeEnum::FuncCall(Box::new(FuncCall {
+        funcname: system_name(name),
+        args,
+        funcformat: CoercionForm::CoerceExplicitCall as i32,
+        location: NOWHERE,
+        ..FuncCall::default()
     })))
 }
 

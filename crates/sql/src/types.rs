@@ -6,7 +6,7 @@
 
 use pg_query::Node;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Integer, TypeName, a_const};
+use pg_query::protobuf::{Integer, TypeName};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::World;
@@ -54,6 +54,7 @@ pub fn parameter_type_allowed(catalog: &Catalog, oid: u32) -> bool {
     oid == 0
         || oid == UNKNOWN_OID
         || BUILT_IN.iter().any(|(_, scalar, array)| *scalar == oid || *array == oid)
+        || catalog.domains.values().any(|domain| domain.oid == oid)
         || (catalog.enum_oids.contains(&oid) && !converts(catalog, oid))
 }
 
@@ -73,6 +74,9 @@ pub(crate) fn type_name(world: &World<'_>, name: TypeName) -> Result<TypeName, R
         return Err(Refusal::data_type(&shown));
     }
     let names = resolve(world, &written).ok_or_else(|| Refusal::data_type(&shown))?;
+    if is_domain(world.catalog, &names) && !array_bounds.is_empty() {
+        return Err(Refusal::data_type(&shown));
+    }
     if !typmods.iter().all(|modifier| tree::as_integer(modifier).is_some()) {
         return Err(Refusal::data_type(&shown));
     }
@@ -94,18 +98,13 @@ pub(crate) fn type_name(world: &World<'_>, name: TypeName) -> Result<TypeName, R
     })
 }
 
-/// Spells `'t'::bool` as `'true'::bool`: the short form is written out as the keyword `true`, which
-/// is another tree.
-pub(crate) fn spell_out_truth(name: &TypeName, arg: &mut Node) {
-    let is_bool = name.array_bounds.is_empty()
-        && tree::as_texts(&name.names).is_some_and(|names| names == [SYSTEM_SCHEMA, "bool"]);
-    let Some(NodeEnum::AConst(constant)) = &mut arg.node else { return };
-    if let (true, Some(a_const::Val::Sval(text))) = (is_bool, &mut constant.val) {
-        match text.sval.as_str() {
-            "t" => "true".clone_into(&mut text.sval),
-            "f" => "false".clone_into(&mut text.sval),
-            _ => {}
+/// True for the qualified name of a domain that may be cast to.
+fn is_domain(catalog: &Catalog, names: &[Node]) -> bool {
+    match tree::as_texts(names).as_deref() {
+        Some([schema, name]) => {
+            catalog.domains.contains_key(&((*schema).to_owned(), (*name).to_owned()))
         }
+        Some(_) | None => false,
     }
 }
 
@@ -117,6 +116,12 @@ pub(crate) fn built_in_oid(name: &str) -> Option<u32> {
 /// The OID of a checked type name.
 pub(crate) fn oid(catalog: &Catalog, name: &TypeName) -> Option<u32> {
     let is_array = !name.array_bounds.is_empty();
+    if let [schema, name] = *tree::as_texts(&name.names)?.as_slice()
+        && let Some(domain) = catalog.domains.get(&(schema.to_owned(), name.to_owned()))
+    {
+        // A cast to a domain is one to its base; its checks are known to be harmless.
+        return Some(domain.base);
+    }
     let (scalar, array) = match *tree::as_texts(&name.names)?.as_slice() {
         [SYSTEM_SCHEMA, built_in] => {
             let (_, scalar, array) = BUILT_IN.iter().find(|(name, _, _)| *name == built_in)?;
@@ -143,8 +148,11 @@ pub(crate) fn built_in(name: &TypeName) -> Option<&str> {
 /// `pg_catalog` is searched first, as PostgreSQL does unless the search path says otherwise.
 fn resolve(world: &World<'_>, written: &[&str]) -> Option<Vec<Node>> {
     let user = |schema: &str, name: &str| {
-        let found = world.catalog.enums.get(&(schema.to_owned(), name.to_owned()))?;
-        Some(tree::names([found.schema.as_str(), found.name.as_str()]))
+        let key = (schema.to_owned(), name.to_owned());
+        match world.catalog.enums.get(&key) {
+            Some(found) => Some(tree::names([found.schema.as_str(), found.name.as_str()])),
+            None => world.catalog.domains.contains_key(&key).then(|| tree::names([schema, name])),
+        }
     };
     match *written {
         [name] if built_in_oid(name).is_some() => Some(tree::system_name(name)),

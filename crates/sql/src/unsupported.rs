@@ -11,33 +11,15 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
     let never = |code, what: &str| Refusal::never(code, format!("{what} is not allowed"));
     match node {
         NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY"),
-        NodeEnum::ExplainStmt(_) => later("not_supported_explain", "EXPLAIN"),
+        NodeEnum::ExplainStmt(_) => never("explain_not_allowed", "EXPLAIN here"),
         NodeEnum::ListenStmt(_) | NodeEnum::UnlistenStmt(_) | NodeEnum::NotifyStmt(_) => {
             later("not_supported_notify", "LISTEN or NOTIFY")
         }
-        NodeEnum::LockStmt(_) => later("not_supported_lock", "LOCK"),
-        NodeEnum::TruncateStmt(_) => later("not_supported_truncate", "TRUNCATE"),
         NodeEnum::DoStmt(_) => never("code_not_allowed", "DO"),
-        NodeEnum::CallStmt(_) => never("code_not_allowed", "CALL"),
         NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {
             never("xml_not_allowed", "XML")
         }
-        NodeEnum::JsonTable(_)
-        | NodeEnum::JsonFuncExpr(_)
-        | NodeEnum::JsonObjectConstructor(_)
-        | NodeEnum::JsonArrayConstructor(_)
-        | NodeEnum::JsonArrayQueryConstructor(_)
-        | NodeEnum::JsonObjectAgg(_)
-        | NodeEnum::JsonArrayAgg(_)
-        | NodeEnum::JsonIsPredicate(_)
-        | NodeEnum::JsonParseExpr(_)
-        | NodeEnum::JsonScalarExpr(_)
-        | NodeEnum::JsonSerializeExpr(_) => later("not_supported_sql_json", "SQL/JSON syntax")
-            .with_hint("Use the json and jsonb functions."),
-        NodeEnum::RangeTableSample(_) => later("not_supported_tablesample", "TABLESAMPLE"),
-        NodeEnum::SetToDefault(default) => {
-            Refusal::syntax("DEFAULT is not allowed in this context").at(default.location)
-        }
+        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
         NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "CURRENT OF here"),
         other => administration(other),
     }

@@ -14,7 +14,7 @@ use crate::value::{Kind, is_allowed};
 use crate::{Effect, Refusal, Request, SettingSpan, transaction};
 
 /// What changes nothing on the pinned target session.
-const NOTHING: &str = "SET client_encoding TO 'UTF8'";
+pub(crate) const NOTHING: &str = "SET client_encoding TO 'UTF8'";
 
 const READ_WRITE: &str = "READ WRITE";
 
@@ -28,12 +28,12 @@ pub(crate) struct Variable {
 }
 
 /// A setting that clients may see, and how they may change it.
-struct Rule {
-    name: &'static str,
-    change: Change,
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    pub(crate) change: Change,
 }
 
-enum Change {
+pub(crate) enum Change {
     /// The gateway keeps it.
     Kept(Setting),
     /// The target gets it, if the value is of this kind.
@@ -50,7 +50,7 @@ enum Change {
 
 /// The names are spelled as SHOW prints them.
 #[rustfmt::skip]
-const RULES: [Rule; 35] = [
+const RULES: [Rule; 40] = [
     Rule { name: "application_name",              change: Change::Kept(Setting::ApplicationName) },
     Rule { name: "search_path",                   change: Change::Kept(Setting::SearchPath) },
     Rule { name: "TimeZone",                      change: Change::Forwarded(Kind::TimeZone) },
@@ -61,6 +61,11 @@ const RULES: [Rule; 35] = [
     Rule { name: "jit",                           change: Change::Forwarded(Kind::Boolean) },
     Rule { name: "statement_timeout",             change: Change::Forwarded(Kind::Timeout) },
     Rule { name: "lock_timeout",                  change: Change::Forwarded(Kind::Timeout) },
+    Rule { name: "idle_in_transaction_session_timeout", change: Change::Forwarded(Kind::Timeout) },
+    Rule { name: "transaction_timeout",           change: Change::Forwarded(Kind::Timeout) },
+    Rule { name: "synchronous_commit",            change: Change::Forwarded(Kind::OneOf(&["on", "off", "local", "remote_write", "remote_apply"])) },
+    Rule { name: "synchronize_seqscans",          change: Change::Forwarded(Kind::Boolean) },
+    Rule { name: "xmloption",                     change: Change::Pinned("content") },
     Rule { name: "client_min_messages",           change: Change::Forwarded(Kind::OneOf(&["notice", "warning", "error"])) },
     Rule { name: "default_transaction_isolation", change: Change::Forwarded(Kind::OneOf(&["serializable", "repeatable read", "read committed", "read uncommitted"])) },
     Rule { name: "default_transaction_read_only", change: Change::Forwarded(Kind::OneOf(&["on", "true", "yes", "1"])) },
@@ -85,10 +90,11 @@ const RULES: [Rule; 35] = [
     Rule { name: "session_authorization",         change: Change::Identity },
     Rule { name: "role",                          change: Change::Answer("none") },
     Rule { name: "is_superuser",                  change: Change::Answer("off") },
-    Rule { name: "row_security",                  change: Change::Answer("on") },
+    // Off, PostgreSQL refuses to read where a policy would hide rows; it hides them on.
+    Rule { name: "row_security",                  change: Change::Forwarded(Kind::Boolean) },
 ];
 
-fn rule(name: &str) -> Result<&'static Rule, Refusal> {
+pub(crate) fn rule(name: &str) -> Result<&'static Rule, Refusal> {
     let known = RULES.iter().find(|rule| rule.name.eq_ignore_ascii_case(name));
     known.ok_or_else(|| Refusal::setting(name))
 }
@@ -174,10 +180,8 @@ pub(crate) fn set(
             let values = values.ok_or_else(|| Refusal::setting_value(&name))?;
             changed(rule(&name)?, Some(&values), is_local, client)
         }
-        Ok(VariableSetKind::VarSetDefault) => changed(rule(&name)?, None, is_local, client),
-        Ok(VariableSetKind::VarReset) => {
-            let tag = Some("RESET".to_owned());
-            Ok(Variable { tag, ..changed(rule(&name)?, None, is_local, client)? })
+        Ok(VariableSetKind::VarSetDefault | VariableSetKind::VarReset) => {
+            changed(rule(&name)?, None, is_local, client)
         }
         Ok(VariableSetKind::VarSetMulti) => {
             let words = match name.as_str() {
@@ -204,7 +208,7 @@ pub(crate) fn set(
 }
 
 /// `None` is the default.
-fn changed(
+pub(crate) fn changed(
     rule: &Rule,
     values: Option<&[String]>,
     is_local: bool,

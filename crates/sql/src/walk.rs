@@ -57,7 +57,8 @@ impl<'a> World<'a> {
 
     /// True if some live grant names the relation, whatever it allows there.
     pub(crate) fn is_granted(&self, relation: &RelationName) -> bool {
-        let actions = [Action::Select, Action::Insert, Action::Update, Action::Delete];
+        let actions =
+            [Action::Select, Action::Insert, Action::Update, Action::Delete, Action::Truncate];
         actions.into_iter().any(|action| !(self.granted)(relation, action).is_empty())
     }
 }
@@ -119,6 +120,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) work: Work,
     /// The types of all columns that were read and of all casts, so far.
     pub(crate) types: BTreeSet<u32>,
+    /// The functions that are called under grants.
+    pub(crate) executed: BTreeSet<RelationName>,
     /// True once something in it writes.
     pub(crate) writes: bool,
     /// The cursor of `WHERE CURRENT OF`.
@@ -139,6 +142,7 @@ impl<'a> Walk<'a> {
             levels: Vec::new(),
             work: Work::default(),
             types: BTreeSet::new(),
+            executed: BTreeSet::new(),
             writes: false,
             position: None,
             last_id: 0,
@@ -264,13 +268,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn resolve(&self, parts: &[&str]) -> Result<Found, Refusal> {
-        scope::resolve(&self.levels, parts).map_err(|refusal| self.guessed(refusal, parts))
-    }
-
     /// A column where it may be computed with: masked ones are refused.
     pub(crate) fn computed_column(&mut self, parts: &[&str]) -> Result<Found, Refusal> {
-        let found = self.resolve(parts)?;
+        let found = scope::resolve(&self.levels, parts)?;
         self.read(&found.column.value);
         if self.mask_of(&found.column.value).is_some() {
             return Err(Refusal::masked(&parts.join(".")));
@@ -281,7 +281,7 @@ impl<'a> Walk<'a> {
 
     /// A bare column of a target list: a masked one is replaced by its mask.
     pub(crate) fn selected_column(&mut self, parts: &[&str]) -> Result<(Node, Value), Refusal> {
-        let Found { column, written } = self.resolve(parts)?;
+        let Found { column, written } = scope::resolve(&self.levels, parts)?;
         self.select_found(column, written)
     }
 
@@ -344,6 +344,9 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        for function in &self.executed {
+            touches.insert((function.clone(), Action::Execute), BTreeSet::new());
+        }
         Facts {
             kind,
             touches: Facts::touches_from(touches),
@@ -362,7 +365,9 @@ impl<'a> Walk<'a> {
             used.view.is_none() && used.relation.is_plain() && below.into_iter().all(is_plain)
         };
         let is_constant = |column: &MaskedColumn| !masked_view::is_partial(&column.mask);
-        self.uses.iter().all(plainly) && self.masked.iter().all(is_constant)
+        self.executed.is_empty()
+            && self.uses.iter().all(plainly)
+            && self.masked.iter().all(is_constant)
     }
 
     /// For each mention of a relation, whether grants cover the tables below it for what was done.

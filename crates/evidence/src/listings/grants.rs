@@ -167,9 +167,9 @@ fn scope_use(entry: &GrantEntry, used: &Use, relation: RelationName, action: Act
         relation: name,
         action: action.name(),
         commands: touched.map_or(0, |touched| touched.commands),
-        // DELETE takes no column: those of its line belong to the line's other actions.
+        // These take no column: those of its line belong to the line's other actions.
         unused: match action {
-            Action::Delete => BTreeSet::new(),
+            Action::Delete | Action::Truncate | Action::Execute => BTreeSet::new(),
             Action::Select | Action::Insert | Action::Update => {
                 granted.difference(&used).cloned().collect()
             }

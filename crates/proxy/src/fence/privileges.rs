@@ -16,6 +16,9 @@ use crate::parser::GrantedColumns;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Privileges {
     relations: BTreeMap<RelationName, OnRelation>,
+    /// Functions that grants name. Whoever may reach their schema may call them, unless their owner
+    /// took that right from PUBLIC.
+    functions: BTreeSet<RelationName>,
 }
 
 /// What a role may do to one relation.
@@ -25,8 +28,12 @@ struct OnRelation {
     select: Columns,
     insert: Columns,
     update: Columns,
-    delete: bool,
+    /// Rights that are not given by column.
+    whole: BTreeSet<&'static str>,
 }
+
+/// The schema of all that is PostgreSQL's own.
+const SYSTEM_SCHEMA: &str = "pg_catalog";
 
 /// Columns by their number, with their name.
 type Columns = BTreeMap<i16, String>;
@@ -47,12 +54,18 @@ impl Privileges {
                 });
                 given.map(|column| (column.number, column.name.to_owned())).collect()
             };
+            let whole = whole(granted, name, shape.is_sequence);
+            if shape.is_sequence {
+                let given = OnRelation { oid: shape.oid, whole, ..OnRelation::default() };
+                relations.insert(name.clone(), given);
+                continue;
+            }
             let given = OnRelation {
                 oid: shape.oid,
                 select: columns(Action::Select, false),
                 insert: columns(Action::Insert, true),
                 update: columns(Action::Update, true),
-                delete: granted.contains_key(&(name.clone(), Action::Delete)),
+                whole,
             };
             let shown = columns(Action::Select, true);
             for view in shape.views {
@@ -67,7 +80,11 @@ impl Privileges {
             }
             relations.insert(name.clone(), given);
         }
-        Self { relations }
+        let functions = granted
+            .keys()
+            .filter(|(name, action)| *action == Action::Execute && name.schema != SYSTEM_SCHEMA);
+        let functions = functions.map(|(name, _)| name.clone()).collect();
+        Self { relations, functions }
     }
 
     /// What tells two sets of privileges apart, also after a table was made anew under its name.
@@ -77,6 +94,7 @@ impl Privileges {
             // Writing to a String cannot fail.
             _ = writeln!(text, "{name:?} {on:?}");
         }
+        _ = writeln!(text, "{:?}", self.functions);
         crypto::sha256(&[text.as_bytes()])
     }
 
@@ -94,8 +112,8 @@ impl Privileges {
                 let list = list.join(", ");
                 _ = writeln!(sql, "GRANT {privilege} ({list}) ON {table} TO {role};");
             }
-            if on.delete {
-                _ = writeln!(sql, "GRANT DELETE ON {table} TO {role};");
+            for privilege in &on.whole {
+                _ = writeln!(sql, "GRANT {privilege} ON {table} TO {role};");
             }
         }
         sql
@@ -127,10 +145,10 @@ impl Privileges {
                      WHERE has_column_privilege({role}, {oid}::oid, n, '{privilege}') IS NOT TRUE)"
                 ));
             }
-            if on.delete {
+            for privilege in &on.whole {
                 lacks.push(format!(
-                    "SELECT concat('DELETE ON ', {shown}) \
-                     WHERE has_table_privilege({role}, {oid}::oid, 'DELETE') IS NOT TRUE"
+                    "SELECT concat('{privilege} ON ', {shown}) \
+                     WHERE has_table_privilege({role}, {oid}::oid, '{privilege}') IS NOT TRUE"
                 ));
             }
         }
@@ -154,8 +172,22 @@ impl Privileges {
     }
 
     fn schemas(&self) -> BTreeSet<&str> {
-        self.relations.keys().map(|name| name.schema.as_str()).collect()
+        let names = self.relations.keys().chain(&self.functions);
+        names.map(|name| name.schema.as_str()).collect()
     }
+}
+
+/// The rights that grants give on a relation as a whole.
+fn whole(
+    granted: &GrantedColumns,
+    name: &RelationName,
+    is_sequence: bool,
+) -> BTreeSet<&'static str> {
+    let tables = [(Action::Delete, "DELETE"), (Action::Truncate, "TRUNCATE")];
+    let sequences = [(Action::Select, "SELECT"), (Action::Update, "UPDATE")];
+    let rights = if is_sequence { sequences } else { tables };
+    let is_granted = |action: Action| granted.contains_key(&(name.clone(), action));
+    rights.into_iter().filter(|(action, _)| is_granted(*action)).map(|(_, right)| right).collect()
 }
 
 impl OnRelation {

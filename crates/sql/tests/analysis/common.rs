@@ -28,6 +28,10 @@ fn rows_from(text: &str) -> CatalogRows {
             "views" => CatalogQuery::Views,
             "keys" => CatalogQuery::Keys,
             "casts" => CatalogQuery::Casts,
+            "functions" => CatalogQuery::Functions,
+            "sequences" => CatalogQuery::Sequences,
+            "constraints" => CatalogQuery::Constraints,
+            "domains" => CatalogQuery::Domains,
             _ => CatalogQuery::Generated,
         };
         let cells: Vec<Option<&str>> = cells.iter().map(|cell| Some(cell.as_str())).collect();

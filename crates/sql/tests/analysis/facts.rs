@@ -212,7 +212,7 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
         ("SELECT pg_sleep(1)",                                                  "function_not_allowed"),
         ("SELECT billing.get_ssn(1)",                                           "function_not_allowed"),
         ("SELECT set_config('a.b', 'c', true)",                                 "setting_not_allowed"),
-        ("SELECT set_config('search_path', 'hr', true)",                        "setting_not_allowed"),
+        ("SELECT set_config('search_path', 'hr', true) FROM plans",             "setting_not_allowed"),
         ("SELECT set_config('statement_timeout', '0', true)",                   "setting_value_not_allowed"),
         ("SELECT set_config('TimeZone', name, true) FROM customers",            "function_not_allowed"),
         ("SELECT set_config('TimeZone', NULL, true)",                           "function_not_allowed"),
@@ -250,7 +250,6 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
         // Statements.
         ("SELECT 1; SELECT 2",                                                  "syntax_error"),
         ("COPY plans TO STDOUT",                                                "not_supported_copy"),
-        ("EXPLAIN SELECT 1",                                                    "not_supported_explain"),
         ("DO $$ BEGIN END $$",                                                  "code_not_allowed"),
         ("SELECT 1 INTO t",                                                     "definition_not_allowed"),
         ("UPDATE v_customers SET ref = 'x'",                                    "not_supported_view_write"),
