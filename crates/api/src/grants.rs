@@ -111,6 +111,9 @@ pub struct GrantUsage {
     pub commands: u64,
     /// Rows sent under it.
     pub rows: u64,
+    /// Bytes of these rows.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// A grant, as shown: the grant itself and where it stands.
@@ -137,7 +140,8 @@ impl ShownGrant {
     fn of(entry: &GrantEntry, used: policy::Usage, now: Timestamp) -> Self {
         let limits = &entry.grant.limits;
         let is_used_up = limits.commands.is_some_and(|max| used.commands >= max)
-            || limits.rows.is_some_and(|max| used.rows >= max);
+            || limits.rows.is_some_and(|max| used.rows >= max)
+            || limits.bytes.is_some_and(|max| used.bytes >= max);
         let state = if entry.revoked.is_some() {
             GrantState::Revoked
         } else if entry.grant.expires_at <= now {
@@ -153,7 +157,7 @@ impl ShownGrant {
             grant: entry.grant.clone(),
             hash: entry.hash.clone(),
             state,
-            usage: GrantUsage { commands: used.commands, rows: used.rows },
+            usage: GrantUsage { commands: used.commands, rows: used.rows, bytes: used.bytes },
             created_at: entry.created_at,
             created_by: entry.created_by.clone(),
             revoked: entry.revoked.clone(),
@@ -274,7 +278,7 @@ fn check(new: &NewGrant, state: &ApiState, now: Timestamp) -> Vec<String> {
     }
     faults.extend(check_text("task", &new.task).err());
     faults.extend(check_text("purpose", &new.purpose).err());
-    if [new.limits.commands, new.limits.rows].contains(&Some(0)) {
+    if [new.limits.commands, new.limits.rows, new.limits.bytes].contains(&Some(0)) {
         faults.push("a limit of 0 would allow nothing; leave it out for no limit".into());
     }
     faults.extend(check_window(new.not_before.unwrap_or(now), new.expires_at, now).err());

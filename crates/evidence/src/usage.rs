@@ -32,14 +32,14 @@ impl UsageLog {
         let mut steps: Vec<(u64, GrantId, Usage)> = Vec::new();
         for command in &history.commands {
             for grant in &command.grants {
-                steps.push((command.record, grant.id, Usage { commands: 1, rows: 0 }));
+                steps.push((command.record, grant.id, Usage { commands: 1, ..Usage::default() }));
                 if let Ending::Recorded(finished) = &command.ending {
                     let record = match count {
                         CountRows::AtOutcome => finished.record,
                         CountRows::AtIntent => command.record,
                     };
-                    let rows = finished.rows;
-                    steps.push((record, grant.id, Usage { commands: 0, rows }));
+                    let (rows, bytes) = (finished.rows, finished.bytes);
+                    steps.push((record, grant.id, Usage { commands: 0, rows, bytes }));
                 }
             }
         }
@@ -50,6 +50,7 @@ impl UsageLog {
             let after = Usage {
                 commands: before.commands.saturating_add(step.commands),
                 rows: before.rows.saturating_add(step.rows),
+                bytes: before.bytes.saturating_add(step.bytes),
             };
             log.0.entry(grant).or_default().push((record, after));
         }
@@ -70,6 +71,7 @@ impl UsageLog {
         steps.iter().copied().filter(move |(_, usage)| {
             limits.commands.is_some_and(|max| usage.commands > max)
                 || limits.rows.is_some_and(|max| usage.rows > max)
+                || limits.bytes.is_some_and(|max| usage.bytes > max)
         })
     }
 }

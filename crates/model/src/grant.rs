@@ -39,6 +39,9 @@ pub struct Limits {
     /// Rows sent to the client.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
+    /// Bytes of these rows, as the protocol carries them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bytes: Option<u64>,
 }
 
 /// Time-boxed permission for a task.

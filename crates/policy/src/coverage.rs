@@ -20,6 +20,8 @@ pub struct Coverage {
     pub until: Timestamp,
     /// Rows that may be sent: what the tightest covering grant has left. Nothing means no limit.
     pub rows_max: Option<u64>,
+    /// Bytes of rows that may be sent, likewise.
+    pub bytes_max: Option<u64>,
 }
 
 /// Finds the grants that cover what a statement touches.
@@ -42,6 +44,7 @@ pub fn check(
         grants: Vec::new(),
         until: identity_stands_until(standing, now)?,
         rows_max: None,
+        bytes_max: None,
     };
     if facts.touches.is_empty() {
         return match facts.kind {
@@ -72,10 +75,15 @@ impl Coverage {
     fn add(&mut self, live: &LiveGrant<'_>) {
         self.grants.push(GrantRef { id: live.grant.id, hash: live.hash.clone() });
         self.until = self.until.min(live.grant.expires_at);
-        self.rows_max = match (self.rows_max, live.rows_left()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.rows_max = tightest(self.rows_max, live.rows_left());
+        self.bytes_max = tightest(self.bytes_max, live.bytes_left());
+    }
+}
+
+fn tightest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -69,6 +69,11 @@ impl Allowed {
         self.coverage.rows_max
     }
 
+    /// Bytes of rows that may be sent to the client. Nothing means no limit.
+    pub fn bytes_max(&self) -> Option<u64> {
+        self.coverage.bytes_max
+    }
+
     /// Size of the control ledger under which it was decided.
     pub fn control_size(&self) -> u64 {
         self.control_size

@@ -9,6 +9,8 @@ pub struct Usage {
     pub commands: u64,
     /// Rows sent to clients under it.
     pub rows: u64,
+    /// Bytes of these rows.
+    pub bytes: u64,
 }
 
 /// A grant that is not revoked. Its window is not yet compared with the clock.
@@ -33,11 +35,17 @@ impl LiveGrant<'_> {
         let limits = &self.grant.limits;
         limits.commands.is_none_or(|max| self.usage.commands < max)
             && limits.rows.is_none_or(|max| self.usage.rows < max)
+            && limits.bytes.is_none_or(|max| self.usage.bytes < max)
     }
 
     /// Rows that may still be sent under the grant. Nothing means no limit.
     pub(crate) fn rows_left(&self) -> Option<u64> {
         self.grant.limits.rows.map(|max| max.saturating_sub(self.usage.rows))
+    }
+
+    /// Bytes of rows that may still be sent under the grant. Nothing means no limit.
+    pub(crate) fn bytes_left(&self) -> Option<u64> {
+        self.grant.limits.bytes.map(|max| max.saturating_sub(self.usage.bytes))
     }
 }
 

@@ -78,9 +78,13 @@ impl Session {
             return Ok(());
         }
         let allowed = running.permit.allowed();
-        if allowed.rows_max().is_some() {
+        if allowed.rows_max().or(allowed.bytes_max()).is_some() {
             let registry = self.gate.registry();
-            if !self.gate.usage.try_rows(allowed.grants(), rows, judge::limits(&registry)) {
+            let limits = judge::limits(&registry);
+            // A row counts whole when it begins: the client never has to be left within one.
+            let whole = bytes.len().saturating_add(self.server.decoder.row_bytes_left());
+            let new = u64::try_from(whole.saturating_sub(self.row_bytes_owed)).unwrap_or(u64::MAX);
+            if let Err(reached) = self.gate.usage.try_rows(allowed.grants(), (rows, new), limits) {
                 // None of these pass, but for the rest of a row that the client has begun to read.
                 let begun = self.row_bytes_owed.min(bytes.len());
                 self.row_bytes_owed = self.row_bytes_owed.saturating_sub(begun);
@@ -88,7 +92,7 @@ impl Session {
                 running.bytes =
                     running.bytes.saturating_add(u64::try_from(begun).unwrap_or(u64::MAX));
                 self.holds.push(Hold::Bytes(bytes.slice(..begun)));
-                self.cut("53400", "the row limit of the grant is reached");
+                self.cut("53400", reached.client_message());
                 return Ok(());
             }
         }

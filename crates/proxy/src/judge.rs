@@ -231,7 +231,9 @@ pub(crate) fn limits(registry: &Registry) -> impl Fn(GrantId) -> Limits + '_ {
     |id| {
         registry
             .grant(id)
-            .map_or(Limits { commands: Some(0), rows: Some(0) }, |entry| entry.grant.limits)
+            .map_or(Limits { commands: Some(0), rows: Some(0), bytes: Some(0) }, |entry| {
+                entry.grant.limits
+            })
     }
 }
 

@@ -168,9 +168,9 @@ impl Session {
         self.commands_running = self.commands_running.saturating_sub(1);
         self.running_since = (self.commands_running > 0).then(Instant::now);
         let allowed = running.permit.allowed();
-        if allowed.rows_max().is_none() && running.rows > 0 {
+        if allowed.rows_max().or(allowed.bytes_max()).is_none() && running.rows > 0 {
             // With a limit they were counted as they passed.
-            self.gate.usage.add_rows(allowed.grants(), running.rows);
+            self.gate.usage.add_rows(allowed.grants(), (running.rows, running.bytes));
         }
         let outcome = running.outcome(end);
         let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;

@@ -15,6 +15,25 @@ pub struct UsageBook {
     by_grant: Mutex<BTreeMap<GrantId, Usage>>,
 }
 
+/// A limit that would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// On rows.
+    Rows,
+    /// On bytes of rows.
+    Bytes,
+}
+
+impl Reached {
+    /// What the client reads.
+    pub(crate) fn client_message(self) -> &'static str {
+        match self {
+            Self::Rows => "the row limit of the grant is reached",
+            Self::Bytes => "the limit on bytes of the grant is reached",
+        }
+    }
+}
+
 /// Folds access records into a [`UsageBook`].
 #[derive(Debug, Default)]
 pub struct UsageFold {
@@ -33,10 +52,11 @@ impl UsageFold {
                 }
                 self.open.insert(id, grants.iter().map(|grant| grant.id).collect());
             }
-            (AccessEvent::CommandFinished { rows, .. }, Some(id)) => {
+            (AccessEvent::CommandFinished { rows, bytes, .. }, Some(id)) => {
                 for grant in self.open.remove(&id).unwrap_or_default() {
                     let usage = self.by_grant.entry(grant).or_default();
                     usage.rows = usage.rows.saturating_add(*rows);
+                    usage.bytes = usage.bytes.saturating_add(*bytes);
                 }
             }
             (_, Some(_) | None) => {}
@@ -84,31 +104,41 @@ impl UsageBook {
         }
     }
 
-    /// Counts rows, unless a grant's limit would be exceeded; then nothing is counted.
+    /// Counts rows and their bytes, unless a grant's limit would be exceeded; then nothing is
+    /// counted.
+    ///
+    /// # Errors
+    ///
+    /// Which limit it is.
     pub(crate) fn try_rows(
         &self,
         grants: &[GrantRef],
-        rows: u64,
+        (rows, bytes): (u64, u64),
         limit: impl Fn(GrantId) -> Limits,
-    ) -> bool {
+    ) -> Result<(), Reached> {
         let mut book = self.lock();
-        let has_room = grants.iter().all(|grant| {
-            let used = book.get(&grant.id).copied().unwrap_or_default().rows;
-            limit(grant.id).rows.is_none_or(|max| used.saturating_add(rows) <= max)
-        });
-        if has_room {
-            for grant in grants {
-                let usage = book.entry(grant.id).or_default();
-                usage.rows = usage.rows.saturating_add(rows);
+        for grant in grants {
+            let used = book.get(&grant.id).copied().unwrap_or_default();
+            let limits = limit(grant.id);
+            if limits.rows.is_some_and(|max| used.rows.saturating_add(rows) > max) {
+                return Err(Reached::Rows);
+            }
+            if limits.bytes.is_some_and(|max| used.bytes.saturating_add(bytes) > max) {
+                return Err(Reached::Bytes);
             }
         }
-        has_room
+        for grant in grants {
+            let usage = book.entry(grant.id).or_default();
+            usage.rows = usage.rows.saturating_add(rows);
+            usage.bytes = usage.bytes.saturating_add(bytes);
+        }
+        Ok(())
     }
 
-    /// Counts the rows of a command whose grants do not limit rows.
-    pub(crate) fn add_rows(&self, grants: &[GrantRef], rows: u64) {
-        let counted = self.try_rows(grants, rows, |_grant| Limits::default());
-        debug_assert!(counted, "no limit, so there is room");
+    /// Counts the rows of a command whose grants limit neither rows nor bytes.
+    pub(crate) fn add_rows(&self, grants: &[GrantRef], amount: (u64, u64)) {
+        let counted = self.try_rows(grants, amount, |_grant| Limits::default());
+        debug_assert!(counted.is_ok(), "no limit, so there is room");
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<GrantId, Usage>> {
@@ -128,12 +158,15 @@ mod tests {
         let book = UsageBook::default();
         let id = GrantId::from_random(1);
         let grants = [GrantRef { id, hash: GrantHash(String::new()) }];
-        let limit = |_| Limits { commands: Some(2), rows: Some(10) };
+        let limit = |_| Limits { commands: Some(2), rows: Some(10), bytes: Some(100) };
         assert!(book.try_command(&grants, limit));
         assert!(book.try_command(&grants, limit));
         assert!(!book.try_command(&grants, limit));
-        assert!(book.try_rows(&grants, 10, limit));
-        assert!(!book.try_rows(&grants, 1, limit));
-        assert_eq!(book.of(id), Usage { commands: 2, rows: 10 });
+        assert_eq!(book.try_rows(&grants, (9, 101), limit), Err(Reached::Bytes));
+        assert_eq!(book.try_rows(&grants, (9, 90), limit), Ok(()));
+        assert_eq!(book.try_rows(&grants, (0, 11), limit), Err(Reached::Bytes));
+        assert_eq!(book.try_rows(&grants, (1, 10), limit), Ok(()));
+        assert_eq!(book.try_rows(&grants, (1, 0), limit), Err(Reached::Rows));
+        assert_eq!(book.of(id), Usage { commands: 2, rows: 10, bytes: 100 });
     }
 }

@@ -261,6 +261,42 @@ async fn limits_on_commands_and_rows_end_a_grant() {
     assert!(!many.errors().is_empty() && many.rows().len() <= 100, "{} rows", many.rows().len());
 }
 
+#[test]
+fn a_limit_ends_a_result_in_the_middle_and_says_which_it_was() {
+    let world = World::new();
+    let scope = ["select:billing.numbers"];
+    let sql = "SELECT n, label FROM billing.numbers";
+    #[rustfmt::skip]
+    let cases = [
+        // option        most      words
+        ("--max-rows",   20_000,   "the row limit of the grant is reached"),
+        ("--max-bytes",  200_000,  "the limit on bytes of the grant is reached"),
+    ];
+    for (option, most, words) in cases {
+        for extended in [false, true] {
+            let name = format!("limited{option}-{extended}");
+            let token = world.gateway.identity(&name);
+            let limit = ["--for", "15m", option, &most.to_string()];
+            world.gateway.grant_with(&name, "billing", &scope, &limit);
+            let mut wire = world.gateway.connect(&name, "billing", &token).unwrap();
+            let answer = if extended { wire.extended(sql, &[], 1) } else { wire.simple(sql) };
+            let error = answer.errors().into_iter().next().unwrap();
+            assert_eq!((error.sqlstate.as_str(), error.message.as_str()), ("53400", words));
+            let rows = answer.messages.iter().filter(|message| message.kind == b'D');
+            let (mut count, mut bytes) = (0, 0);
+            for row in rows {
+                (count, bytes) = (count + 1, bytes + row.body.len() + 5);
+            }
+            let used = if option == "--max-rows" { count } else { bytes };
+            assert!(used > most / 2 && used <= most, "{option}: {count} rows, {bytes} bytes");
+            let shown = world.gateway.admin(&["grant", "list", "--identity", &name]);
+            let usage = &shown[0]["usage"];
+            assert!(usage["rows"].as_u64() >= Some(count as u64), "{shown}");
+            assert!(usage["bytes"].as_u64() >= Some(bytes as u64), "{shown}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_of_a_secret_stands_in_a_record_or_in_what_the_gateway_says() {
     let world = World::new();

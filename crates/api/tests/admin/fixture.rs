@@ -169,7 +169,7 @@ impl SessionDirectory for Sessions {
     }
 
     fn usage(&self, _grant: GrantId) -> policy::Usage {
-        policy::Usage { commands: 3, rows: 20 }
+        policy::Usage { commands: 3, rows: 20, bytes: 400 }
     }
 }
 

@@ -33,7 +33,7 @@ async fn every_mistake_is_named_at_once() {
     let size = gateway.control.registry().size();
     let wanted = NewGrant {
         not_before: Some(now().saturating_add(Duration::from_hours(31 * 24))),
-        limits: Limits { commands: Some(0), rows: None },
+        limits: Limits { commands: Some(0), ..Limits::default() },
         task: String::new(),
         purpose: "two\nlines".into(),
         on_behalf_of: Some(name("ada")),
@@ -118,7 +118,7 @@ async fn grants_are_listed_by_identity_target_and_state() {
     let pending = client.create_grant(&pending).await.unwrap();
     assert_eq!(pending.state, GrantState::Pending);
     // The fixture says that three commands are used of every grant.
-    let limits = Limits { commands: Some(3), rows: None };
+    let limits = Limits { commands: Some(3), ..Limits::default() };
     let used_up = client.create_grant(&NewGrant { limits, ..wanted.clone() }).await.unwrap();
     assert_eq!((used_up.state, used_up.usage.commands), (GrantState::Exhausted, 3));
     let theirs = NewGrant { identity: name("other"), ..wanted };

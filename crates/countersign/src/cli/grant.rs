@@ -89,6 +89,9 @@ struct Create {
     /// At most so many rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_rows: Option<u64>,
+    /// At most so many bytes of rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_bytes: Option<u64>,
     /// The person for whom the identity acts
     #[arg(long, value_name = "NAME")]
     on_behalf_of: Option<IdentityName>,
@@ -129,7 +132,7 @@ fn create(args: &Create, context: &Context) -> Result<(), Failure> {
         scope: args.allow.iter().map(line).collect(),
         not_before: args.not_before,
         expires_at: begin.saturating_add(args.length.0),
-        limits: Limits { commands: args.max_commands, rows: args.max_rows },
+        limits: Limits { commands: args.max_commands, rows: args.max_rows, bytes: args.max_bytes },
         task: args.task.clone(),
         purpose: args.purpose.clone(),
         on_behalf_of: args.on_behalf_of.clone(),
@@ -164,7 +167,7 @@ fn list(filter: &GrantFilter, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Commands and rows, each with its limit if it has one: `3/20 commands, 15 rows`.
+/// Commands, rows and bytes, each with its limit if it has one: `3/20 commands, 15 rows, 400 bytes`.
 fn used(shown: &ShownGrant) -> String {
     let part = |used: u64, limit: Option<u64>, noun: &str| match limit {
         Some(limit) => format!("{used}/{limit} {noun}"),
@@ -172,8 +175,9 @@ fn used(shown: &ShownGrant) -> String {
     };
     let (usage, limits) = (&shown.usage, &shown.grant.limits);
     format!(
-        "{}, {}",
+        "{}, {}, {}",
         part(usage.commands, limits.commands, "commands"),
-        part(usage.rows, limits.rows, "rows")
+        part(usage.rows, limits.rows, "rows"),
+        part(usage.bytes, limits.bytes, "bytes")
     )
 }

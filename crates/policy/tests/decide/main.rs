@@ -137,10 +137,24 @@ fn a_used_up_grant_covers_nothing() {
     ];
     for (commands, rows, used, expected) in cases {
         let mut made = grant(1).on("customers", &[Action::Select], &["id"]);
-        made.grant.limits = Limits { commands, rows };
-        made.usage = Usage { commands: used.0, rows: used.1 };
+        made.grant.limits = Limits { commands, rows, bytes: None };
+        made.usage = Usage { commands: used.0, rows: used.1, bytes: 900 };
         let wanted = reads("customers", &["id"]);
         assert_eq!(reason(&wanted, &[made], 150), expected, "{commands:?} {rows:?} {used:?}");
+    }
+}
+
+#[test]
+fn a_limit_on_bytes_ends_like_the_others() {
+    let wanted = reads("customers", &["id"]);
+    for (max, used, expected) in [(10, 9, None), (10, 10, Some("limit_reached"))] {
+        let mut made = grant(1).on("customers", &[Action::Select], &["id"]);
+        made.grant.limits.bytes = Some(max);
+        made.usage.bytes = used;
+        let inventory = Inventory::new(std::slice::from_ref(&made));
+        let left = check(&wanted, &inventory.standing(), at(150)).ok().map(|c| c.bytes_max);
+        assert_eq!(left, expected.is_none().then_some(Some(1)));
+        assert_eq!(reason(&wanted, &[made], 150), expected);
     }
 }
 

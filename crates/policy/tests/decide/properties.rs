@@ -116,8 +116,8 @@ fn any_grant() -> impl Strategy<Value = Made> {
                 let relation = RelationName::new("billing", relation);
                 made.grant.scope.push(ScopeEntry { relation, actions, columns });
             }
-            made.grant.limits = Limits { commands, rows };
-            made.usage = Usage { commands: used, rows: used };
+            made.grant.limits = Limits { commands, rows, bytes: commands };
+            made.usage = Usage { commands: used, rows: used, bytes: used };
             made
         },
     )

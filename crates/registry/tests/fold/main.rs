@@ -72,7 +72,7 @@ fn a_standing_says_what_a_decision_needs() {
     ]);
     let usage = |id: GrantId| {
         assert_eq!(id, GrantId::from_random(1));
-        Usage { commands: 3, rows: 4 }
+        Usage { commands: 3, rows: 4, bytes: 5 }
     };
 
     let (agent, target) = (name("agent"), target());
@@ -82,7 +82,7 @@ fn a_standing_says_what_a_decision_needs() {
     assert_eq!(standing.credential_expires_at, Some(at(900)));
     assert_eq!(standing.control_size, 6);
     assert_eq!(standing.grants.len(), 1);
-    assert_eq!(standing.grants[0].usage, Usage { commands: 3, rows: 4 });
+    assert_eq!(standing.grants[0].usage, Usage { commands: 3, rows: 4, bytes: 5 });
     assert_eq!(*standing.grants[0].hash, grant_hash(&grant(1, "agent", 5, 50)));
 
     let none = |_| Usage::default();
