@@ -11,6 +11,7 @@ mod filter;
 mod grant;
 mod identity;
 mod log;
+mod mask;
 mod records;
 mod serve;
 mod session;
@@ -78,6 +79,8 @@ enum Command {
     Session(session::Args),
     /// Check what a target lets the fence's roles reach
     Target(target::Args),
+    /// See what a mask makes of a value
+    Mask(mask::Args),
     /// Read what was recorded
     Log(log::Args),
     /// Check what was recorded, and name the first bad record
@@ -145,6 +148,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Grant(args) => grant::run(&args, &context),
         Command::Session(args) => session::run(&args, &context),
         Command::Target(args) => target::run(&args, &context),
+        Command::Mask(args) => mask::run(&args, &context),
         Command::Log(args) => log::run(&args, &context),
         Command::Verify(args) => verify::run(&args, &context),
         Command::Evidence(args) => evidence::run(&args, &context),

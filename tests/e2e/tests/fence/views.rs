@@ -102,6 +102,22 @@ fn the_hash_is_the_same_with_and_without_a_fence() {
     let (one, other) = (hash("billing"), hash("open"));
     assert_eq!(one.len(), 64);
     assert_eq!(one, other);
+
+    // Looking up by a value that the client never sees: its hash is made beside the gateway.
+    let mut command = std::process::Command::new(e2e::programs::countersign())
+        .arg("--config")
+        .arg(gateway.settings_file())
+        .args(["mask", "hash"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut command.stdin.take().unwrap(), b"900-55-0007").unwrap();
+    let made = String::from_utf8(command.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(made.trim(), one);
+    let mut wire = gateway.connect("agent", "billing", &token).unwrap();
+    let sql = format!("SELECT id FROM billing.customers WHERE ssn = '{one}'");
+    assert_eq!(wire.simple(&sql).texts(), [cells(&["7"])]);
 }
 
 #[test]
