@@ -1,5 +1,7 @@
 //! Why a command is denied: a code for the record, words for the client.
 
+use pgwire::TransactionStatus;
+
 use crate::wire::Refused;
 
 /// What a denied client reads.
@@ -40,6 +42,19 @@ impl Denial {
         let hint = "Make it simpler; if it is simple, the gateway is busy: try again.";
         let error = Refused { hint: Some(hint.to_owned()), ..Refused::new("57014", message) };
         Self { reason: "not_analysed_in_time".to_owned(), error }
+    }
+
+    /// In a transaction that has failed PostgreSQL says only that, of whatever it can read.
+    pub(crate) fn in_state(self, status: TransactionStatus) -> Self {
+        let is_read = self.reason != "syntax_error";
+        match status {
+            TransactionStatus::Failed if is_read => {
+                let message = "current transaction is aborted, commands ignored until end of \
+                               transaction block";
+                Self { error: Refused::new("25P02", message), ..self }
+            }
+            TransactionStatus::Idle | TransactionStatus::Open | TransactionStatus::Failed => self,
+        }
     }
 
     pub(crate) fn no_catalog() -> Self {

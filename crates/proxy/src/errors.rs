@@ -11,12 +11,17 @@
 //!
 //! Source: PostgreSQL manual, "Error and Notice Message Fields" and Appendix A.
 
+mod names;
 mod sqlstates;
+
+use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use pgwire::backend::Report;
 use pgwire::write::{self, Severity};
 use sql::Plan;
+
+pub(crate) use names::Names;
 
 use crate::wire::Refused;
 
@@ -52,47 +57,67 @@ enum Passes {
 /// The fields of [`Passes::Spoken`].
 const SPOKEN: &[u8] = b"SVCMPFLR";
 
-/// The client's error for an error of the target. `place` is where in the client's own text.
-pub(crate) fn error(report: &Report, origin: Origin, place: Option<u32>) -> Bytes {
+/// How the client's own statement differs from what was forwarded.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Where in its text the target points.
+    pub(crate) place: Option<u32>,
+    /// What its names mean.
+    pub(crate) names: Names,
+}
+
+/// The client's error for an error of the target.
+pub(crate) fn error(report: &Report, origin: Origin, told: &Told) -> Bytes {
     let mut out = BytesMut::new();
-    let place = place.map(|place| place.to_string());
-    let written = match passes(report, origin) {
-        Passes::Whole => {
-            write::error_fields(&mut out, report.fields().filter_map(|f| placed(f, place.as_ref())))
-        }
-        Passes::Spoken => {
-            let spoken = report.fields().filter(|(code, _)| SPOKEN.contains(code));
-            write::error_fields(&mut out, spoken.filter_map(|f| placed(f, place.as_ref())))
-        }
+    let fields = match passes(report, origin) {
+        Passes::Whole => fields(report, told, |_code| true),
+        Passes::Spoken => fields(report, told, |code| SPOKEN.contains(&code)),
         Passes::Code => return withheld(report).error(),
     };
+    let written = write::error_fields(&mut out, fields.iter().map(|(code, b)| (*code, &**b)));
     if written.is_ok() { out.freeze() } else { withheld(report).error() }
 }
 
 /// The client's notice for a notice of the target, if it may read one.
-pub(crate) fn notice(report: &Report, origin: Origin, place: Option<u32>) -> Option<Bytes> {
+pub(crate) fn notice(report: &Report, origin: Origin, told: &Told) -> Option<Bytes> {
     let mut out = BytesMut::new();
-    let place = place.map(|place| place.to_string());
-    let is_whole = origin == Origin::Open;
-    if !is_whole && !is_harmless(report) {
-        return None;
-    }
-    let fields = report.fields().filter(|(code, _)| is_whole || SPOKEN.contains(code));
-    write::notice_fields(&mut out, fields.filter_map(|f| placed(f, place.as_ref()))).ok()?;
+    let fields = match origin {
+        Origin::Open => fields(report, told, |_code| true),
+        Origin::Granted | Origin::Hidden if is_harmless(report) => {
+            fields(report, told, |code| SPOKEN.contains(&code))
+        }
+        Origin::Granted | Origin::Hidden => return None,
+    };
+    write::notice_fields(&mut out, fields.iter().map(|(code, b)| (*code, &**b))).ok()?;
     Some(out.freeze())
+}
+
+/// A field of a report: its code and its text.
+type Field<'r> = (u8, Cow<'r, [u8]>);
+
+/// The fields that pass, in the client's words: a place is one in its own text, or is left out.
+fn fields<'r>(report: &'r Report, told: &Told, passes: impl Fn(u8) -> bool) -> Vec<Field<'r>> {
+    let mut fields = Vec::new();
+    for (code, bytes) in report.fields().filter(|(code, _)| passes(*code)) {
+        let spoken = match (code, std::str::from_utf8(bytes)) {
+            (b'P', _) => match told.place {
+                Some(place) => Cow::Owned(place.to_string().into_bytes()),
+                None => continue,
+            },
+            (_, Ok(text)) => match told.names.spoken(report, code, text) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            (_, Err(_)) => Cow::Borrowed(bytes),
+        };
+        fields.push((code, spoken));
+    }
+    fields
 }
 
 /// The place that a report gives.
 pub(crate) fn place(report: &Report) -> Option<u32> {
     report.field(b'P')?.parse().ok()
-}
-
-/// A field as the client reads it: the place is one in its own text, or is left out.
-fn placed<'a>((code, bytes): (u8, &'a [u8]), place: Option<&'a String>) -> Option<(u8, &'a [u8])> {
-    match code {
-        b'P' => place.map(|place| (b'P', place.as_bytes())),
-        _ => Some((code, bytes)),
-    }
 }
 
 fn withheld(report: &Report) -> Refused {
@@ -185,7 +210,7 @@ mod tests {
                 ('F', file),
             ];
             fields.extend(context.map(|_| ('W', "PL/pgSQL function f() line 1")));
-            let bytes = error(&report(&fields), origin, None);
+            let bytes = error(&report(&fields), origin, &Told::default());
             let text = String::from_utf8_lossy(&bytes).into_owned();
             assert_eq!(text.contains("123"), passes, "{sqlstate} {file} {origin:?}: {text}");
         }
@@ -195,7 +220,7 @@ mod tests {
     fn a_place_is_the_clients_or_none() {
         let fields = [('S', "ERROR"), ('C', "42883"), ('M', "no"), ('H', "help"), ('P', "77")];
         let text = |place| {
-            let bytes = error(&report(&fields), Origin::Open, place);
+            let bytes = error(&report(&fields), Origin::Open, &Told { place, ..Told::default() });
             String::from_utf8_lossy(bytes.get(5..).unwrap()).into_owned()
         };
         assert_eq!(text(Some(8)), "SERROR\0C42883\0Mno\0Hhelp\0P8\0\0");
@@ -207,7 +232,7 @@ mod tests {
         let fields =
             [('S', "ERROR"), ('C', "42703"), ('M', "no"), ('H', "ssn"), ('F', "parse_r.c")];
         for origin in [Origin::Granted, Origin::Hidden] {
-            let bytes = error(&report(&fields), origin, None);
+            let bytes = error(&report(&fields), origin, &Told::default());
             assert!(!String::from_utf8_lossy(&bytes).contains("ssn"), "{origin:?}");
         }
     }

@@ -38,7 +38,7 @@ impl Session {
                 denied.id.sequence = self.next_sequence();
                 denied.text = (*query.text).into();
                 self.record_denial(denied).await?;
-                return self.refuse_query(&Denial::from(reason));
+                return self.refuse_query(&Denial::from(reason).in_state(self.status));
             }
         };
         let script = (planned.len() > 1).then(|| Asked {

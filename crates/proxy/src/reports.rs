@@ -10,7 +10,7 @@ use pgwire::backend::Report;
 use sql::Catalog;
 
 use crate::clock;
-use crate::errors::{self, Origin};
+use crate::errors::{self, Names, Origin, Told};
 use crate::gate::Gate;
 use crate::identified::Who;
 use crate::reply::{Reply, Running};
@@ -42,11 +42,8 @@ impl Session {
         asked: Option<Asked>,
     ) -> Result<Bytes, Ending> {
         let origin = if self.hides_nothing() { Origin::Open } else { origin };
-        let place = match asked {
-            Some(asked) => self.place(report, asked).await?,
-            None => None,
-        };
-        Ok(errors::error(report, origin, place))
+        let told = self.told(report, asked).await?;
+        Ok(errors::error(report, origin, &told))
     }
 
     /// The client's notice for a notice of the target.
@@ -66,11 +63,8 @@ impl Session {
             | Reply::Ready
             | Reply::Restore => None,
         });
-        let place = match asked {
-            Some(asked) => self.place(report, asked).await?,
-            None => None,
-        };
-        Ok(errors::notice(report, origin, place))
+        let told = self.told(report, asked).await?;
+        Ok(errors::notice(report, origin, &told))
     }
 
     /// The text in which the target counts places while it runs a command: that of the whole Query
@@ -81,6 +75,20 @@ impl Session {
             Asked { text: Arc::clone(&command.text), forwarded: Arc::clone(&command.forwarded) }
         };
         self.batch.script.clone().unwrap_or_else(own)
+    }
+
+    /// How the client's statement differs from the one that the target speaks of.
+    async fn told(&self, report: &Report, asked: Option<Asked>) -> Result<Told, Ending> {
+        let says_system = asked.as_ref().is_none_or(|asked| asked.text.contains("pg_catalog"));
+        let place = match asked {
+            Some(asked) => self.place(report, asked).await?,
+            None => None,
+        };
+        let identity = self.who.identity.as_str();
+        let schema = |name: &String| if name == "$user" { identity } else { name }.to_owned();
+        let search_path = self.settings.search_path.iter().map(schema).collect();
+        let names = Names { search_path, catalog: self.target.catalog(), says_system };
+        Ok(Told { place, names })
     }
 
     /// Where in the client's text the target points. It is worked out only when it does.

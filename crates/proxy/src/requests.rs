@@ -338,13 +338,13 @@ impl Session {
     pub(crate) async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
         let denied = self.denied(text, &denial);
         self.record_denial(denied).await?;
-        self.refuse_query(&denial)
+        self.refuse_query(&denial.in_state(self.status))
     }
 
     async fn deny_in_batch(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
         let denied = self.denied(text, &denial);
         self.record_denial(denied).await?;
-        self.fail_batch(&denial.error)
+        self.fail_batch(&denial.in_state(self.status).error)
     }
 
     fn denied(&mut self, text: &str, denial: &Denial) -> Denied {

@@ -183,6 +183,15 @@ impl Catalog {
         Some(relation.columns.iter().map(|column| column.name.clone()).collect())
     }
 
+    /// True if a type or relation of that name is in the last schema of `path`, and in none before.
+    pub fn is_visible(&self, path: &[String], name: &str) -> bool {
+        let exists = |schema: &String| {
+            self.enums.contains_key(&(schema.clone(), name.to_owned()))
+                || self.relations.contains_key(&RelationName::new(schema.as_str(), name))
+        };
+        path.split_last().is_some_and(|(last, before)| exists(last) && !before.iter().any(exists))
+    }
+
     /// True if no column is masked and all columns of all relations are among those that `covered`
     /// gives.
     pub fn shows_all(&self, covered: impl Fn(&RelationName) -> BTreeSet<String>) -> bool {

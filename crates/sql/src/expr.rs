@@ -112,7 +112,10 @@ impl Walk<'_> {
         let TypeCast { arg, type_name, location: _ } = cast;
         let type_name = type_name.ok_or_else(|| Refusal::syntax("a cast names no type"))?;
         let type_name = types::type_name(self.world, type_name)?;
-        let arg = self.expr_option(arg)?;
+        let mut arg = self.expr_option(arg)?;
+        if let Some(arg) = arg.as_deref_mut() {
+            types::spell_out_truth(&type_name, arg);
+        }
         if let (Some(oid), Some(arg)) = (types::oid(self.world.catalog, &type_name), &arg) {
             self.check_implicit_type(oid)?;
             self.check_cast(oid, arg)?;

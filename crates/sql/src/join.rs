@@ -132,8 +132,8 @@ impl Walk<'_> {
             }
             self.work
                 .spend(columns(&sides.left).len().saturating_add(columns(&sides.right).len()))?;
-            let left = side_column(&sides.left, name)?;
-            let right = side_column(&sides.right, name)?;
+            let left = side_column(&sides.left, "left", name)?;
+            let right = side_column(&sides.right, "right", name)?;
             for column in [left, right] {
                 self.read(&column.value);
                 if self.mask_of(&column.value).is_some() {
@@ -234,12 +234,12 @@ fn common_names(sides: &Sides) -> Vec<String> {
     columns(&sides.left).iter().map(|column| column.name.clone()).filter(is_right).collect()
 }
 
-fn side_column<'a>(side: &'a [Item], name: &str) -> Result<&'a ScopeColumn, Refusal> {
+fn side_column<'a>(side: &'a [Item], which: &str, name: &str) -> Result<&'a ScopeColumn, Refusal> {
     let mut named = columns(side).iter().filter(|column| column.name == name);
     match (named.next(), named.next()) {
         (Some(column), None) => Ok(column),
         (Some(_), Some(_)) => Err(Refusal::ambiguous_column(name)),
-        (None, _) => Err(Refusal::unknown_column(name)),
+        (None, _) => Err(Refusal::unknown_join_column(name, which)),
     }
 }
 

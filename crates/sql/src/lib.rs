@@ -27,6 +27,7 @@ mod figure;
 mod from;
 mod from_function;
 mod functions;
+mod guess;
 mod join;
 mod json;
 mod limits;

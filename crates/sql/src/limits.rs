@@ -59,7 +59,7 @@ pub(crate) fn check(text: &str) -> Result<(), Refusal> {
     if text.contains('\0') {
         return Err(Refusal::syntax("a statement cannot hold a NUL character"));
     }
-    let tokens = pg_query::scan(text).map_err(|error| Refusal::parser(text, &error))?.tokens;
+    let tokens = pg_query::scan(text).map_err(|error| unreadable(text, &error))?.tokens;
     if tokens.len() > TOKENS_MAX {
         return Err(Refusal::too_large("tokens", TOKENS_MAX));
     }
@@ -79,6 +79,15 @@ pub(crate) fn check(text: &str) -> Result<(), Refusal> {
         return Err(Refusal::too_large("levels", DEPTH_MAX));
     }
     Ok(())
+}
+
+/// The first error of a text whose tokens cannot be read to the end: the grammar may have stopped
+/// before. It never accepts such a text, so nothing recurses over it.
+fn unreadable(text: &str, scanned: &pg_query::Error) -> Refusal {
+    match pg_query::parse(text, 0) {
+        Err(error) => Refusal::parser(text, &error),
+        Ok(_) => Refusal::parser(text, scanned),
+    }
 }
 
 /// What was seen inside one pair of brackets.

@@ -37,7 +37,7 @@ impl Walk<'_> {
         items: Vec<Node>,
         columns: &[(String, Value)],
     ) -> Result<Vec<Node>, Refusal> {
-        self.sort_by(items, |walk, node| match walk.output(&node, columns)? {
+        self.sort_by(items, |walk, node| match walk.output(&node, columns, First::Output)? {
             Some(place) => Ok(place),
             None => Err(Refusal::syntax("ORDER BY can only name a column of the result here")),
         })
@@ -134,21 +134,29 @@ impl Walk<'_> {
         {
             return self.expr(item);
         }
-        match self.output(&item, columns)? {
+        match self.output(&item, columns, first)? {
             Some(place) => Ok(place),
             None => self.expr(item),
         }
     }
 
     /// The place of the output column that an item means, if it means one.
-    fn output(&self, item: &Node, columns: &[(String, Value)]) -> Result<Option<Node>, Refusal> {
+    fn output(
+        &self,
+        item: &Node,
+        columns: &[(String, Value)],
+        first: First,
+    ) -> Result<Option<Node>, Refusal> {
         let place = match (tree::as_integer(item), bare_name(item)) {
             (Some(place), _) => {
                 let index = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
                 let is_there = index.is_some_and(|index| index < columns.len());
                 if !is_there {
-                    let message = format!("position {place} is not in the select list");
-                    return Err(Refusal::syntax(message));
+                    let clause = match first {
+                        First::Input => "GROUP BY",
+                        First::Output => "ORDER BY",
+                    };
+                    return Err(Refusal::no_such_place(clause, place).at(tree::place(item)));
                 }
                 index
             }

@@ -32,6 +32,7 @@ const STATEMENT_TOO_COMPLEX: &str = "54001";
 const UNDEFINED_COLUMN: &str = "42703";
 const AMBIGUOUS_COLUMN: &str = "42702";
 const UNDEFINED_TABLE: &str = "42P01";
+const INVALID_COLUMN_REFERENCE: &str = "42P10";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_OBJECT: &str = "42704";
 const INVALID_PARAMETER_VALUE: &str = "22023";
@@ -159,6 +160,19 @@ impl Refusal {
         Self::new("unknown_column", UNDEFINED_TABLE, message)
     }
 
+    /// A column of USING.
+    pub(crate) fn unknown_join_column(name: &str, side: &str) -> Self {
+        let message =
+            format!("column \"{name}\" specified in USING clause does not exist in {side} table");
+        Self::new("unknown_column", UNDEFINED_COLUMN, message)
+    }
+
+    /// A number that stands for a column which the query does not have.
+    pub(crate) fn no_such_place(clause: &str, place: i32) -> Self {
+        let message = format!("{clause} position {place} is not in select list");
+        Self::new("syntax_error", INVALID_COLUMN_REFERENCE, message)
+    }
+
     /// A column to be written.
     pub(crate) fn unknown_column_of(name: &str, relation: &str) -> Self {
         let message = format!("column \"{name}\" of relation \"{relation}\" does not exist");
@@ -193,6 +207,11 @@ impl Refusal {
             format!("\"{name}\" stands for a whole row, which is not allowed"),
         )
         .with_hint("Name the columns.")
+    }
+
+    /// `item.name` where the item has no such column: a function of the whole row, or nothing.
+    pub(crate) fn row_part(name: &str) -> Self {
+        Self { code: "whole_row", ..Self::unknown_column(name) }
     }
 
     pub(crate) fn function(name: &str) -> Self {

@@ -13,7 +13,7 @@ use model::MaskedColumn;
 use pg_query::Node;
 
 use crate::rows::Row;
-use crate::{Refusal, limits, tree};
+use crate::{Refusal, guess, limits, tree};
 
 /// Columns that every table has and that show more than rows (PostgreSQL manual, 5.6).
 pub(crate) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
@@ -180,21 +180,9 @@ pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal
             let written = written.ok_or_else(Refusal::mismatch)?;
             Ok(Found { column: column.clone(), written })
         }
+        None if parts.len() > 1 && names_a_row(levels, parts) => Err(Refusal::row_part(&shown)),
         None if names_a_row(levels, parts) => Err(Refusal::whole_row(&shown)),
-        None => Err(not_found(levels, parts)),
-    }
-}
-
-/// What PostgreSQL says of a name that means nothing.
-fn not_found(levels: &[Level], parts: &[&str]) -> Refusal {
-    let (schema, item) = match *parts {
-        [item, _] => (None, item),
-        [schema, item, _] => (Some(schema), item),
-        _ => return Refusal::unknown_column(&parts.join(".")),
-    };
-    match find_item(levels, schema, item) {
-        Ok(None) => Refusal::missing_item(item),
-        Ok(Some(_)) | Err(_) => Refusal::unknown_column(&parts.join(".")),
+        None => Err(guess::not_found(levels, parts)),
     }
 }
 

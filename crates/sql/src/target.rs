@@ -87,7 +87,7 @@ impl Walk<'_> {
             _ => None,
         };
         let item =
-            item.ok_or_else(|| Refusal::unknown_column(&format!("{}.*", parts.join("."))))?;
+            item.ok_or_else(|| Refusal::missing_item(parts.last().copied().unwrap_or_default()))?;
         // One more than allowed is enough to know.
         let most = limits::TARGETS_MAX.saturating_add(1);
         let columns: Vec<ScopeColumn> =
@@ -108,7 +108,7 @@ impl Walk<'_> {
             .collect();
         self.reserve_outputs(before, columns.len())?;
         if columns.is_empty() {
-            return Err(Refusal::syntax("SELECT * needs a table with columns"));
+            return Err(Refusal::syntax("SELECT * with no tables specified is not valid"));
         }
         self.written_out(columns)
     }

@@ -50,6 +50,15 @@ fn constant(value: a_const::Val) -> Node {
     node(NodeEnum::AConst(AConst { isnull: false, location: NOWHERE, val: Some(value) }))
 }
 
+/// Where a constant or a column name stands in the client's text; -1 for all else.
+pub(crate) fn place(node: &Node) -> i32 {
+    match &node.node {
+        Some(NodeEnum::AConst(constant)) => constant.location,
+        Some(NodeEnum::ColumnRef(column)) => column.location,
+        _ => -1,
+    }
+}
+
 /// A text constant.
 pub(crate) fn text(text: &str) -> Node {
     constant(a_const::Val::Sval(protobuf::String { sval: text.to_owned() }))

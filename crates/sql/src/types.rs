@@ -6,7 +6,7 @@
 
 use pg_query::Node;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Integer, TypeName};
+use pg_query::protobuf::{Integer, TypeName, a_const};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::World;
@@ -105,6 +105,21 @@ fn is_domain(catalog: &Catalog, names: &[Node]) -> bool {
             catalog.domains.contains_key(&((*schema).to_owned(), (*name).to_owned()))
         }
         Some(_) | None => false,
+    }
+}
+
+/// Spells `'t'::bool` as `'true'::bool`: the short form is written out as the keyword `true`, which
+/// is another tree.
+pub(crate) fn spell_out_truth(name: &TypeName, arg: &mut Node) {
+    let is_bool = name.array_bounds.is_empty()
+        && tree::as_texts(&name.names).is_some_and(|names| names == [SYSTEM_SCHEMA, "bool"]);
+    let Some(NodeEnum::AConst(constant)) = &mut arg.node else { return };
+    if let (true, Some(a_const::Val::Sval(text))) = (is_bool, &mut constant.val) {
+        match text.sval.as_str() {
+            "t" => "true".clone_into(&mut text.sval),
+            "f" => "false".clone_into(&mut text.sval),
+            _ => {}
+        }
     }
 }
 

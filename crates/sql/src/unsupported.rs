@@ -19,7 +19,9 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {
             never("xml_not_allowed", "XML")
         }
-        NodeEnum::SetToDefault(_) => Refusal::syntax("DEFAULT is not allowed here"),
+        NodeEnum::SetToDefault(default) => {
+            Refusal::syntax("DEFAULT is not allowed in this context").at(default.location)
+        }
         NodeEnum::CurrentOfExpr(_) => later("not_supported_cursor", "CURRENT OF here"),
         other => administration(other),
     }

@@ -180,8 +180,10 @@ pub(crate) fn set(
             let values = values.ok_or_else(|| Refusal::setting_value(&name))?;
             changed(rule(&name)?, Some(&values), is_local, client)
         }
-        Ok(VariableSetKind::VarSetDefault | VariableSetKind::VarReset) => {
-            changed(rule(&name)?, None, is_local, client)
+        Ok(VariableSetKind::VarSetDefault) => changed(rule(&name)?, None, is_local, client),
+        Ok(VariableSetKind::VarReset) => {
+            let tag = Some("RESET".to_owned());
+            Ok(Variable { tag, ..changed(rule(&name)?, None, is_local, client)? })
         }
         Ok(VariableSetKind::VarSetMulti) => {
             let words = match name.as_str() {

@@ -268,9 +268,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn resolve(&self, parts: &[&str]) -> Result<Found, Refusal> {
+        scope::resolve(&self.levels, parts).map_err(|refusal| self.guessed(refusal, parts))
+    }
+
     /// A column where it may be computed with: masked ones are refused.
     pub(crate) fn computed_column(&mut self, parts: &[&str]) -> Result<Found, Refusal> {
-        let found = scope::resolve(&self.levels, parts)?;
+        let found = self.resolve(parts)?;
         self.read(&found.column.value);
         if self.mask_of(&found.column.value).is_some() {
             return Err(Refusal::masked(&parts.join(".")));
@@ -281,7 +285,7 @@ impl<'a> Walk<'a> {
 
     /// A bare column of a target list: a masked one is replaced by its mask.
     pub(crate) fn selected_column(&mut self, parts: &[&str]) -> Result<(Node, Value), Refusal> {
-        let Found { column, written } = scope::resolve(&self.levels, parts)?;
+        let Found { column, written } = self.resolve(parts)?;
         self.select_found(column, written)
     }
 
