@@ -3,8 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use crypto::scram::Keys;
 use pgwire::{
-    AuthMethod, ClientEvent, ClientHandshake, ScramNonce, ScramOutcome, TargetEvent,
-    TargetHandshake, TargetLogin, TargetPassword, TlsOffer, WeakPasswords, write,
+    AuthMethod, BindingPolicy, ChannelBinding, ClientEvent, ClientHandshake, ScramNonce,
+    ScramOutcome, TargetEvent, TargetHandshake, TargetLogin, TargetPassword, TlsOffer,
+    WeakPasswords, write,
 };
 
 /// Most events of one log-in: more is a machine that turns in circles.
@@ -17,13 +18,23 @@ const EVENTS_MAX: usize = 4_096;
 /// `SSLRequest` must be refused, and the same bytes behind that answer are welcome.
 pub fn client_login(data: &[u8]) {
     let (size, stream) = crate::cut(data);
-    client_events(&[stream]);
     let pieces: Vec<&[u8]> = stream.chunks(size).collect();
-    client_events(&pieces);
+    for binding in bindings() {
+        client_events(&[stream], &binding);
+        client_events(&pieces, &binding);
+    }
 }
 
-fn client_events(pieces: &[&[u8]]) {
-    let mut handshake = ClientHandshake::new(TlsOffer::NotOffered);
+/// Without TLS, and with it.
+fn bindings() -> [ChannelBinding; 2] {
+    [ChannelBinding::Unavailable, ChannelBinding::EndPoint(vec![4; 32])]
+}
+
+fn client_events(pieces: &[&[u8]], binding: &ChannelBinding) {
+    let mut handshake = match binding {
+        ChannelBinding::Unavailable => ClientHandshake::new(TlsOffer::NotOffered),
+        ChannelBinding::EndPoint(_) => ClientHandshake::behind_tls(),
+    };
     let mut events = 0;
     for piece in pieces {
         handshake.receive(piece);
@@ -36,7 +47,8 @@ fn client_events(pieces: &[&[u8]]) {
                 Ok(None) => break,
                 Ok(Some(ClientEvent::NeedTls)) => panic!("TLS is not offered"),
                 Ok(Some(ClientEvent::Startup(_))) => {
-                    handshake.accept_login(keys(), ScramNonce::new([7; 18])).unwrap();
+                    let nonce = ScramNonce::new([7; 18]);
+                    handshake.accept_login(keys(), nonce, binding.clone()).unwrap();
                 }
                 Ok(Some(ClientEvent::Cancel(_) | ClientEvent::Scram(ScramOutcome::Wrong))) => {}
                 Ok(Some(ClientEvent::Scram(ScramOutcome::Proved(_)))) => {
@@ -60,18 +72,23 @@ pub fn target_login(data: &[u8]) {
     if stream.is_empty() {
         return;
     }
-    let whole = target_events(&[stream]);
     let pieces: Vec<&[u8]> = stream.chunks(size).collect();
-    assert_eq!(target_events(&pieces), whole, "the events depend on how the bytes are cut");
+    for binding in bindings() {
+        let whole = target_events(&[stream], &binding);
+        let cut = target_events(&pieces, &binding);
+        assert_eq!(cut, whole, "the events depend on how the bytes are cut");
+    }
 }
 
-fn target_events(pieces: &[&[u8]]) -> (Vec<String>, Bytes) {
+fn target_events(pieces: &[&[u8]], binding: &ChannelBinding) -> (Vec<String>, Bytes) {
     let login = TargetLogin {
         user: "svc".to_owned(),
         parameters: vec![("database".to_owned(), "billing".to_owned())],
         password: Some(TargetPassword::new("correct horse")),
         weak_passwords: WeakPasswords::Refused,
         nonce: ScramNonce::new([9; 18]),
+        binding: binding.clone(),
+        binding_policy: BindingPolicy::Preferred,
     };
     let mut handshake = TargetHandshake::new(login).unwrap();
     let mut output = BytesMut::new();

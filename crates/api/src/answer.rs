@@ -91,6 +91,7 @@ fn refusal(reason: &RegistryError) -> (StatusCode, &'static str) {
         | RegistryError::UnknownGrant(_) => (StatusCode::NOT_FOUND, "not_found"),
         RegistryError::DuplicateIdentity(_)
         | RegistryError::DuplicateCredential(_)
+        | RegistryError::CertificateTaken(_)
         | RegistryError::DuplicateGrant(_) => (StatusCode::CONFLICT, "exists"),
         RegistryError::AlreadyDisabled(_)
         | RegistryError::AlreadyEnabled(_)

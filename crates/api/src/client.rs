@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::certificates::NewCertificate;
 use crate::grants::{GrantFilter, NewGrant, ShownGrant};
 use crate::identities::{Identity, NewExpiry, NewIdentity};
 use crate::status::Status;
@@ -160,6 +161,19 @@ impl Client {
         new: NewToken,
     ) -> Result<IssuedToken, ClientError> {
         self.post(&format!("/v1/identities/{name}/token"), &new).await
+    }
+
+    /// Accepts certificates with a name as the identity's.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn add_certificate(
+        &self,
+        name: &IdentityName,
+        new: &NewCertificate,
+    ) -> Result<Credential, ClientError> {
+        self.post(&format!("/v1/identities/{name}/certificates"), new).await
     }
 
     /// Revokes a credential. The sessions that logged in with it end.

@@ -69,8 +69,11 @@ pub struct Identity {
     pub created_by: String,
     /// The last time it was disabled or enabled.
     pub changed: Option<Ended>,
-    /// The credential that is accepted now, if any.
+    /// The token that is accepted now, if any.
     pub credential: Option<Credential>,
+    /// The certificates' names that are accepted now.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub certificates: Vec<Credential>,
 }
 
 impl Identity {
@@ -90,8 +93,12 @@ impl Identity {
             created_by: identity.created_by.clone(),
             changed: identity.changed.clone(),
             credential: registry
-                .credential_of(&identity.name, now)
+                .token_of(&identity.name, now)
                 .map(|credential| Credential::of(credential, now)),
+            certificates: registry
+                .certificates_of(&identity.name, now)
+                .map(|credential| Credential::of(credential, now))
+                .collect(),
         }
     }
 }

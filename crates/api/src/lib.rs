@@ -2,7 +2,8 @@
 //!
 //! `client ─▶ peer credential ─▶ noun ─▶ Control ─▶ journal (durable) ─▶ fold ─▶ published ─▶ answer`
 //!
-//! One file per noun: `identities`, `tokens`, `grants`, `sessions`, `targets`, `status`. Each holds the JSON
+//! One file per noun: `identities`, `tokens`, `certificates`, `grants`, `sessions`, `targets`,
+//! `status`. Each holds the JSON
 //! of its requests and answers, which [`client`] shares. An error is always
 //! `{"error":{"code","message"}}`.
 //!
@@ -16,6 +17,7 @@
 //! Source: NIST SP 800-53 AC-2 (account management), AC-3, AU-12 (every admin action is a record).
 
 mod answer;
+pub mod certificates;
 pub mod client;
 mod clock;
 mod control;

@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 use crate::answer::ApiError;
 use crate::peer::Caller;
 use crate::{
-    Admins, Control, SessionDirectory, TargetDirectory, grants, identities, sessions, status,
-    targets, tokens,
+    Admins, Control, SessionDirectory, TargetDirectory, certificates, grants, identities, sessions,
+    status, targets, tokens,
 };
 
 /// Connections of admins at a time. Later ones wait in the socket's queue.
@@ -134,6 +134,7 @@ fn router(state: &Arc<ApiState>) -> Router {
         .route("/v1/identities/{name}/enable", post(identities::enable))
         .route("/v1/identities/{name}/expire", post(identities::expire))
         .route("/v1/identities/{name}/token", post(tokens::issue))
+        .route("/v1/identities/{name}/certificates", post(certificates::add))
         .route("/v1/credentials/{id}/revoke", post(tokens::revoke))
         .route("/v1/grants", get(grants::list).post(grants::create))
         .route("/v1/grants/{id}", get(grants::show))

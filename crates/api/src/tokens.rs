@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use model::{ControlEvent, CredentialId, IdentityName, Timestamp};
+use model::{CertificateName, ControlEvent, CredentialId, IdentityName, Timestamp};
 use registry::Ended;
 
 use crate::answer::{ApiError, Body, check_text, parse};
@@ -66,6 +66,9 @@ pub struct Credential {
     pub id: CredentialId,
     /// Whose it is.
     pub identity: IdentityName,
+    /// What a certificate must name to be it. Nothing if it is a token.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate: Option<CertificateName>,
     /// Whether it is accepted now.
     pub live: bool,
     /// When it was issued.
@@ -83,6 +86,7 @@ impl Credential {
         Self {
             id: credential.id,
             identity: credential.identity.clone(),
+            certificate: credential.certificate().cloned(),
             live: credential.is_live(now),
             issued_at: credential.issued_at,
             issued_by: credential.issued_by.clone(),
@@ -114,7 +118,7 @@ pub(crate) async fn issue(
         verifier,
         expires_at,
     };
-    let former = state.control.registry().credential_of(&identity, now).map(|former| former.id);
+    let former = state.control.registry().token_of(&identity, now).map(|former| former.id);
     state.control.submit(&caller.name(), issued, now).await?;
     let token = token.reveal();
     let answer = IssuedToken { identity, credential, token, expires_at, replaces: former };

@@ -7,17 +7,18 @@
 //! **Invariant:** no secret stands in a [`Settings`]: it names where secrets are.
 
 mod limits;
+mod listen;
 mod reader;
 mod secret;
 mod target;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 pub(crate) use limits::Limits;
+pub(crate) use listen::{ClientCertificates, Listen, ListenTls};
 pub(crate) use reader::Problem;
 use reader::{Field, Place, Problems, Section};
 pub(crate) use secret::SecretRef;
@@ -28,9 +29,6 @@ pub(crate) const PATH_DEFAULT: &str = "/etc/countersign/countersign.toml";
 
 /// Longest settings file, in bytes. A larger file is not one.
 const FILE_BYTES_MAX: usize = 1 << 20;
-
-/// Longest path of a Unix socket, in bytes: `sun_path` (unix(7)) without its terminator.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Everything that the settings file says.
 #[derive(Clone, Debug)]
@@ -47,30 +45,6 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// What is guarded, in the order of the file. At least one.
     pub(crate) targets: Vec<Target>,
-}
-
-/// Where clients and administrators come in.
-#[derive(Clone, Debug)]
-pub(crate) struct Listen {
-    /// For PostgreSQL clients. Port 0 takes a free one.
-    pub(crate) postgres: SocketAddr,
-    /// For administrators.
-    pub(crate) admin_socket: PathBuf,
-    /// Users who may use it, besides root and the gateway's own.
-    pub(crate) admin_uids: Vec<u32>,
-    /// Certificate and private key (PEM files) for clients' connections.
-    pub(crate) tls: Option<ListenTls>,
-    /// Whether clients of other machines may connect without TLS.
-    pub(crate) allow_plaintext: bool,
-}
-
-/// PEM files with which the gateway proves itself to clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListenTls {
-    /// Certificate, then the intermediate ones.
-    pub(crate) certificate: PathBuf,
-    /// Its private key.
-    pub(crate) private_key: PathBuf,
 }
 
 /// A settings file that cannot be used.
@@ -175,7 +149,7 @@ fn read(
     let listen = root.need("listen", "[listen]", problems);
     let listen = listen.and_then(|field| field.section(problems));
     let state_dir = gateway.as_ref().map(|(_, dir)| dir.as_path());
-    let listen = listen.and_then(|section| read_listen(section, state_dir, base, problems));
+    let listen = listen.and_then(|section| Listen::read(section, state_dir, base, problems));
     let limits = root.take("limits").and_then(|field| field.section(problems));
     let limits = limits.map(|section| Limits::read(section, problems)).unwrap_or_default();
     let targets = root.need("target", "[[target]]", problems);
@@ -205,70 +179,6 @@ fn read_gateway(
     let state_dir = state_dir.and_then(|field| field.text(problems));
     section.finish(problems);
     Some((name?.value, base.join(state_dir?.value)))
-}
-
-fn read_listen(
-    mut section: Section<'_>,
-    state_dir: Option<&Path>,
-    base: &Path,
-    problems: &mut Problems,
-) -> Option<Listen> {
-    let postgres = section.need("postgres", "postgres = \"127.0.0.1:6432\"", problems);
-    let postgres = postgres.and_then(|field| field.text(problems));
-    let address = postgres.as_ref().and_then(|text| {
-        let address = text.value.parse::<SocketAddr>().ok();
-        if address.is_none() {
-            let what = format!("`{}` is not an IP address and a port", text.value);
-            problems.add(
-                &text.place,
-                what,
-                "Write, for example, \"127.0.0.1:6432\" or \"[::]:6432\"",
-            );
-        }
-        address
-    });
-    let socket = section.take("admin_socket").map(|field| field.text(problems));
-    let uids = section.take("admin_uids");
-    let uids = uids.map_or(Some(Vec::new()), |f| f.integers(0..=u64::from(u32::MAX), problems));
-    let certificate = section.take("tls_certificate").map(|field| field.text(problems));
-    let private_key = section.take("tls_private_key").map(|field| field.text(problems));
-    let plaintext = section.take("allow_plaintext");
-    let plaintext = plaintext.map_or(Some(false), |field| field.boolean(problems));
-    let place = section.place.clone();
-    section.finish(problems);
-
-    let tls = match (certificate, private_key) {
-        (None, None) => None,
-        (Some(certificate), Some(private_key)) => Some(ListenTls {
-            certificate: base.join(certificate?.value),
-            private_key: base.join(private_key?.value),
-        }),
-        (Some(_), None) | (None, Some(_)) => {
-            let fix = "Give both tls_certificate and tls_private_key, or neither";
-            problems.add(&place, "has one of two TLS files only", fix);
-            return None;
-        }
-    };
-    let (address, text, plaintext) = (address?, postgres?, plaintext?);
-    if tls.is_none() && !plaintext && !address.ip().is_loopback() {
-        problems.add(
-            &text.place,
-            format!("{address} can be reached from other machines, and there is no TLS"),
-            "Set tls_certificate and tls_private_key; or, behind something that encrypts, \
-             allow_plaintext = true",
-        );
-    }
-    let admin_socket = match socket {
-        Some(text) => base.join(text?.value),
-        None => state_dir?.join("admin.sock"),
-    };
-    if admin_socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-        let what = format!("the admin socket's path {} is too long", admin_socket.display());
-        let fix = format!("Set admin_socket to a path of at most {SOCKET_PATH_BYTES_MAX} bytes");
-        problems.add(&place, what, fix);
-    }
-    let admin_uids = uids?.into_iter().filter_map(|uid| u32::try_from(uid).ok()).collect();
-    Some(Listen { postgres: address, admin_socket, admin_uids, tls, allow_plaintext: plaintext })
 }
 
 fn read_targets(field: Field<'_>, base: &Path, problems: &mut Problems) -> Vec<Target> {

@@ -6,11 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use proxy::ClientTls;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::settings::ListenTls;
+use crate::settings::{ClientCertificates, ListenTls};
 
 /// A PEM file that does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +45,9 @@ pub(crate) enum TlsError {
 /// # Errors
 ///
 /// [`TlsError`] names the file.
-pub(crate) fn for_clients(files: &ListenTls) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn for_clients(files: &ListenTls) -> Result<ClientTls, TlsError> {
     let chain = certificates(&files.certificate)?;
+    let certificate = chain.first().cloned().unwrap_or_else(|| CertificateDer::from(Vec::new()));
     let key = PrivateKeyDer::from_pem_file(&files.private_key).map_err(|error| {
         let (path, what) = (files.private_key.clone(), "private key");
         TlsError::File { path, what, why: error.to_string() }
@@ -53,13 +57,44 @@ pub(crate) fn for_clients(files: &ListenTls) -> Result<Arc<ServerConfig>, TlsErr
         private_key: files.private_key.clone(),
         why: error.to_string(),
     };
-    let config = ServerConfig::builder_with_provider(provider())
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(pair)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(pair)?;
-    Ok(Arc::new(config))
+    let (builder, clients) = match &files.clients {
+        ClientCertificates::Off => (builder.with_no_client_auth(), proxy::ClientCertificates::Off),
+        ClientCertificates::Optional(ca) => {
+            let verifier = client_verifier(ca, proxy::ClientCertificates::Optional)?;
+            (builder.with_client_cert_verifier(verifier), proxy::ClientCertificates::Optional)
+        }
+        ClientCertificates::Required(ca) => {
+            let verifier = client_verifier(ca, proxy::ClientCertificates::Required)?;
+            (builder.with_client_cert_verifier(verifier), proxy::ClientCertificates::Required)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    config.alpn_protocols = vec![pgwire::ALPN.to_vec()];
+    // A resumed session would skip the look at the client's certificate, and keep memory for it.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(ClientTls { config: Arc::new(config), certificate, clients })
+}
+
+fn client_verifier(
+    ca: &Path,
+    clients: proxy::ClientCertificates,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider());
+    let builder = match clients {
+        proxy::ClientCertificates::Required => builder,
+        proxy::ClientCertificates::Optional | proxy::ClientCertificates::Off => {
+            builder.allow_unauthenticated()
+        }
+    };
+    builder.build().map_err(|error| TlsError::File {
+        path: ca.to_owned(),
+        what: "certificate",
+        why: error.to_string(),
+    })
 }
 
 /// Prepares TLS for the connection to a target.
@@ -68,19 +103,25 @@ pub(crate) fn for_clients(files: &ListenTls) -> Result<Arc<ServerConfig>, TlsErr
 ///
 /// [`TlsError`] names the file.
 pub(crate) fn for_target(ca: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let file = |why: String| TlsError::File { path: ca.to_owned(), what: "certificate", why };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| file(error.to_string()))?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![pgwire::ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn roots(ca: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     // Files of public authorities hold certificates that rustls does not take; the others serve.
     let (added, _ignored) = roots.add_parsable_certificates(certificates(ca)?);
-    let file = |why: String| TlsError::File { path: ca.to_owned(), what: "certificate", why };
     if added == 0 {
-        return Err(file("none of its certificates can be an authority".into()));
+        let why = "none of its certificates can be an authority".into();
+        return Err(TlsError::File { path: ca.to_owned(), what: "certificate", why });
     }
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| file(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(roots)
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -128,7 +169,11 @@ mod tests {
         let certificate = write("cert.pem", one.cert.pem());
         let right = write("right.pem", one.signing_key.serialize_pem());
         let wrong = write("wrong.pem", other.signing_key.serialize_pem());
-        let files = |private_key| ListenTls { certificate: certificate.clone(), private_key };
+        let files = |private_key| ListenTls {
+            certificate: certificate.clone(),
+            private_key,
+            clients: ClientCertificates::Off,
+        };
         assert!(for_clients(&files(right)).is_ok());
         assert!(matches!(for_clients(&files(wrong)), Err(TlsError::Pair { .. })));
         let error = for_clients(&files(certificate.clone())).unwrap_err().to_string();

@@ -90,6 +90,9 @@ impl State {
             mode: "mask-only".into(),
             application: "psql\u{1b}[31m".into(),
             control_size: 2,
+            credential: None,
+            login: None,
+            certificate: None,
         };
         let denied = AccessEvent::CommandDenied {
             session,

@@ -1,4 +1,4 @@
-//! SHA-256 and what is built on it: HMAC (RFC 2104), PBKDF2 (RFC 8018), comparison of digests.
+//! SHA-2 and what is built on it: HMAC (RFC 2104), PBKDF2 (RFC 8018), comparison of digests.
 
 use std::num::NonZeroU32;
 
@@ -14,6 +14,16 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
         context.update(part);
     }
     array(context.finish().as_ref())
+}
+
+/// Returns the SHA-384 of a text.
+pub fn sha384(text: &[u8]) -> [u8; 48] {
+    array(digest::digest(&digest::SHA384, text).as_ref())
+}
+
+/// Returns the SHA-512 of a text.
+pub fn sha512(text: &[u8]) -> [u8; 64] {
+    array(digest::digest(&digest::SHA512, text).as_ref())
 }
 
 /// Returns the HMAC-SHA-256 of a message.
@@ -37,9 +47,9 @@ pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(left, right).is_ok()
 }
 
-/// Copies a digest of 32 bytes.
-fn array(digest: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
+/// Copies a digest of that length.
+fn array<const N: usize>(digest: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
     out.copy_from_slice(digest);
     out
 }
@@ -59,6 +69,9 @@ mod tests {
             hex::encode(hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+        // FIPS 180-4 examples "abc", the first 16 bytes.
+        assert_eq!(hex::encode(&sha384(b"abc")[..16]), "cb00753f45a35e8bb5a03d699ac65007");
+        assert_eq!(hex::encode(&sha512(b"abc")[..16]), "ddaf35a193617abacc417349ae204131");
         let one = NonZeroU32::MIN;
         assert_eq!(
             hex::encode(pbkdf2_sha256(b"passwd", b"salt", one)),

@@ -190,8 +190,8 @@ fn excludes(scope: &Scope, access: &LedgerSummary) -> Vec<String> {
             .to_owned(),
         "The texts of statements and their parameters: the records hold salted commitments to them."
             .to_owned(),
-        "Which of an identity's credentials a session used: records do not name it. The replay asks \
-         that the identity had a live one."
+        "Which of an identity's credentials a session used, where its record is of a release that did \
+         not name it. The replay then asks that the identity had a live token."
             .to_owned(),
         "Commands running when the checkpoint was made have no outcome yet.".to_owned(),
     ];

@@ -112,6 +112,9 @@ impl History {
             mode,
             application,
             control_size: _,
+            credential,
+            login: _,
+            certificate: _,
         } = &entry.event
         else {
             return;
@@ -125,6 +128,7 @@ impl History {
             tls: *tls,
             mode: mode.clone(),
             application: application.clone(),
+            credential: *credential,
             closed: None,
             allowed: 0,
             denied: 0,
@@ -196,6 +200,7 @@ impl History {
             grants: grants.clone(),
             facts: facts.clone(),
             ending: Ending::Running,
+            credential: self.sessions.get(session).and_then(|session| session.credential),
         });
     }
 

@@ -73,7 +73,8 @@ impl Provenance {
             ControlEvent::IdentityDisabled { identity, .. }
             | ControlEvent::IdentityEnabled { identity, .. }
             | ControlEvent::IdentityExpirySet { identity, .. } => self.touch(record, identity),
-            ControlEvent::CredentialIssued { credential, identity, .. } => {
+            ControlEvent::CredentialIssued { credential, identity, .. }
+            | ControlEvent::CertificateAdded { credential, identity, .. } => {
                 self.touch(record, identity);
                 self.credentials.insert(*credential, record);
                 self.owners.insert(*credential, identity.clone());
@@ -113,6 +114,7 @@ pub(crate) fn kind_of(event: &ControlEvent) -> &'static str {
         ControlEvent::IdentityEnabled { .. } => "identity_enabled",
         ControlEvent::IdentityExpirySet { .. } => "identity_expiry_set",
         ControlEvent::CredentialIssued { .. } => "credential_issued",
+        ControlEvent::CertificateAdded { .. } => "certificate_added",
         ControlEvent::CredentialRevoked { .. } => "credential_revoked",
         ControlEvent::GrantCreated { .. } => "grant_created",
         ControlEvent::GrantRevoked { .. } => "grant_revoked",

@@ -218,11 +218,14 @@ fn decide(
     usage: &UsageLog,
     command: &Intended,
 ) -> Result<Vec<model::GrantRef>, DenyReason> {
-    let credential = registry.credential_of(&command.identity, command.at);
+    // Records that do not name the credential are of sessions with a token: there was nothing else.
+    let credential = command
+        .credential
+        .or_else(|| registry.token_of(&command.identity, command.at).map(|token| token.id));
     let Some(credential) = credential else { return Err(DenyReason::CredentialEnded) };
     let used = |grant| usage.before(grant, command.record);
     let standing = registry
-        .standing(&command.identity, credential.id, &command.target, &used)
+        .standing(&command.identity, credential, &command.target, &used)
         .ok_or(DenyReason::StandingMismatch)?;
     check(&command.facts, &standing, command.at).map(|coverage| coverage.grants)
 }

@@ -1,4 +1,5 @@
-//! Proves who a client is: issues tokens, and checks them by SCRAM-SHA-256 against the inventory.
+//! Proves who a client is: issues tokens, checks them by SCRAM-SHA-256 against the inventory, and finds
+//! whose a certificate is that TLS has verified.
 //!
 //! **Boundary:** this crate speaks no protocol. `pgwire` holds the messages of SCRAM; here are the
 //! verifier that it needs and the conclusion that its result allows.
@@ -11,8 +12,10 @@
 //! Source: NIST SP 800-53 IA-9 (service identification and authentication), IA-6 (authentication
 //! feedback).
 
+mod certificate;
 mod login;
 mod token;
 
-pub use login::{AuthError, Identified, Login, MockSecret, Verifiers};
+pub use certificate::{Certificate, end_point};
+pub use login::{AuthError, Identified, Login, MockSecret, ScramProof, Verifiers};
 pub use token::{Token, issue};

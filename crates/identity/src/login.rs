@@ -5,18 +5,34 @@
 use std::fmt;
 
 use crypto::scram::Keys;
-use model::{CredentialId, IdentityName, Lifecycle, Timestamp};
-use registry::Registry;
+use model::{CredentialId, IdentityName, Lifecycle, LoginMethod, Timestamp};
+use registry::{CredentialProof, Registry};
 
+use crate::Certificate;
 use crate::token::{ITERATIONS, keys_of};
 
-/// A client proved that it holds the identity's token.
+/// A client proved that it holds the identity's token, or the key of one of its certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identified {
     /// Who.
     pub identity: IdentityName,
     /// With which credential.
     pub credential: CredentialId,
+    /// How.
+    pub method: LoginMethod,
+    /// The certificate that proves it, if one does.
+    pub certificate: Option<Certificate>,
+}
+
+/// How a client's exchange of SCRAM ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramProof {
+    /// The proof does not fit the token.
+    Wrong,
+    /// It does.
+    Right,
+    /// It does, and is bound to the TLS connection.
+    RightAndBound,
 }
 
 /// Why a client is not let in.
@@ -39,6 +55,9 @@ pub enum AuthError {
     /// The proof does not fit the token.
     #[error("wrong token")]
     WrongToken,
+    /// Clients need a certificate, and none of the names in this one's is the identity's.
+    #[error("the certificate is not the identity's")]
+    WrongCertificate,
 }
 
 impl AuthError {
@@ -50,18 +69,32 @@ impl AuthError {
             Self::IdentityExpired => "identity_expired",
             Self::NoCredential => "no_credential",
             Self::WrongToken => "wrong_token",
+            Self::WrongCertificate => "wrong_certificate",
         }
     }
 
-    /// What the client reads, whatever the reason: PostgreSQL's own words for a wrong password,
-    /// without the name.
+    /// What the client reads, whatever the reason: PostgreSQL's own words, without the name.
     pub fn client_message(self) -> &'static str {
-        "password authentication failed"
+        match self {
+            Self::UnknownIdentity
+            | Self::IdentityDisabled
+            | Self::IdentityExpired
+            | Self::NoCredential
+            | Self::WrongToken => "password authentication failed",
+            Self::WrongCertificate => "certificate authentication failed",
+        }
     }
 
-    /// PostgreSQL's `invalid_password`.
+    /// PostgreSQL's `invalid_password`, or `invalid_authorization_specification`.
     pub fn sqlstate(self) -> &'static str {
-        "28P01"
+        match self {
+            Self::UnknownIdentity
+            | Self::IdentityDisabled
+            | Self::IdentityExpired
+            | Self::NoCredential
+            | Self::WrongToken => "28P01",
+            Self::WrongCertificate => "28000",
+        }
     }
 }
 
@@ -113,8 +146,37 @@ impl Verifiers {
         // Made for every name, used or not, so that a known name costs no less time.
         let mock = mock.keys_for(user);
         match find(registry, user, now) {
-            Ok((identified, keys)) => Login { keys, found: Ok(identified) },
+            Ok((identity, credential, keys)) => Login { keys, found: Ok((identity, credential)) },
             Err(error) => Login { keys: mock, found: Err(error) },
+        }
+    }
+
+    /// Ends a login by a certificate that TLS has verified, under the name that a client gave as its
+    /// user.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::WrongCertificate`] whatever is wrong: who holds a certificate must not learn
+    /// from it which identities there are.
+    pub fn by_certificate(
+        registry: &Registry,
+        user: &str,
+        now: Timestamp,
+        certificate: Certificate,
+    ) -> Result<Identified, AuthError> {
+        let name = user.parse::<IdentityName>().ok().ok_or(AuthError::WrongCertificate)?;
+        let is_usable = registry.identity(&name).is_some_and(|identity| identity.is_usable(now));
+        let mut named = certificate.names.iter();
+        let credential = named
+            .find_map(|held| registry.certified_by(held, now).filter(|own| own.identity == name));
+        match credential {
+            Some(credential) if is_usable && now <= certificate.not_after => Ok(Identified {
+                identity: name,
+                credential: credential.id,
+                method: LoginMethod::Certificate,
+                certificate: Some(certificate),
+            }),
+            Some(_) | None => Err(AuthError::WrongCertificate),
         }
     }
 }
@@ -123,7 +185,7 @@ impl Verifiers {
 #[derive(Debug)]
 pub struct Login {
     keys: Keys,
-    found: Result<Identified, AuthError>,
+    found: Result<(IdentityName, CredentialId), AuthError>,
 }
 
 impl Login {
@@ -138,13 +200,22 @@ impl Login {
     /// # Errors
     ///
     /// [`AuthError`] if the proof was wrong or the identity cannot log in.
-    pub fn conclude(self, proof_ok: bool) -> Result<Identified, AuthError> {
-        let identified = self.found?;
-        if proof_ok { Ok(identified) } else { Err(AuthError::WrongToken) }
+    pub fn conclude(self, proof: ScramProof) -> Result<Identified, AuthError> {
+        let (identity, credential) = self.found?;
+        let method = match proof {
+            ScramProof::Wrong => return Err(AuthError::WrongToken),
+            ScramProof::Right => LoginMethod::Scram,
+            ScramProof::RightAndBound => LoginMethod::ScramPlus,
+        };
+        Ok(Identified { identity, credential, method, certificate: None })
     }
 }
 
-fn find(registry: &Registry, user: &str, now: Timestamp) -> Result<(Identified, Keys), AuthError> {
+fn find(
+    registry: &Registry,
+    user: &str,
+    now: Timestamp,
+) -> Result<(IdentityName, CredentialId, Keys), AuthError> {
     let name = user.parse::<IdentityName>().ok().ok_or(AuthError::UnknownIdentity)?;
     let identity = registry.identity(&name).ok_or(AuthError::UnknownIdentity)?;
     match identity.lifecycle {
@@ -154,9 +225,12 @@ fn find(registry: &Registry, user: &str, now: Timestamp) -> Result<(Identified, 
     if !identity.is_usable(now) {
         return Err(AuthError::IdentityExpired);
     }
-    let credential = registry.credential_of(&name, now).ok_or(AuthError::NoCredential)?;
-    let keys = keys_of(&credential.verifier).ok_or(AuthError::NoCredential)?;
-    Ok((Identified { identity: name, credential: credential.id }, keys))
+    let credential = registry.token_of(&name, now).ok_or(AuthError::NoCredential)?;
+    let keys = match &credential.proof {
+        CredentialProof::Token(verifier) => keys_of(verifier).ok_or(AuthError::NoCredential)?,
+        CredentialProof::Certificate(_) => return Err(AuthError::NoCredential),
+    };
+    Ok((name, credential.id, keys))
 }
 
 #[cfg(test)]
@@ -189,8 +263,7 @@ mod tests {
         ];
         for (user, now, token, expected) in cases {
             let answer = log_in(&registry, user, now, token);
-            let expected =
-                expected.map(|()| Identified { identity: name("agent"), credential: id });
+            let expected = expected.map(|()| agent_with(id));
             assert_eq!(answer, expected, "{user:?} at {now}");
         }
     }
@@ -222,7 +295,7 @@ mod tests {
             assert_eq!(first.keys().iterations, real.keys().iterations, "{user}");
             assert_ne!(first.keys().salt, real.keys().salt, "{user}");
             // Even if the exchange were said to have succeeded, nobody would be let in.
-            assert!(first.conclude(true).is_err(), "{user}");
+            assert!(first.conclude(ScramProof::RightAndBound).is_err(), "{user}");
         }
         let elsewhere = MockSecret::new([8; 32]);
         let one = Verifiers::for_login(&registry, "nobody", at(50), &mock);
@@ -238,8 +311,7 @@ mod tests {
         let (mut registry, former, _) = inventory();
         let (token, id) = give_token(&mut registry, "agent", 2);
         assert_eq!(log_in(&registry, "agent", 50, &former), Err(AuthError::WrongToken));
-        let expected = Identified { identity: name("agent"), credential: id };
-        assert_eq!(log_in(&registry, "agent", 50, &token), Ok(expected));
+        assert_eq!(log_in(&registry, "agent", 50, &token), Ok(agent_with(id)));
     }
 
     /// Does what client and server do in a SCRAM exchange.
@@ -255,7 +327,12 @@ mod tests {
         let salted = scram::salted_password(token.as_bytes(), &keys.salt, rounds);
         let proof = scram::client_proof(&salted, b"auth message");
         let proof_ok = scram::verify_proof(&keys.stored_key, b"auth message", &proof);
-        login.conclude(proof_ok)
+        login.conclude(if proof_ok { ScramProof::Right } else { ScramProof::Wrong })
+    }
+
+    fn agent_with(credential: CredentialId) -> Identified {
+        let (identity, method) = (name("agent"), LoginMethod::Scram);
+        Identified { identity, credential, method, certificate: None }
     }
 
     /// `agent` has a token until 100 and lives until 200; the others cannot log in.

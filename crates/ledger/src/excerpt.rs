@@ -129,6 +129,9 @@ mod tests {
                 mode: "mask-only".into(),
                 application: String::new(),
                 control_size: 1,
+                credential: None,
+                login: None,
+                certificate: None,
             },
         ];
         events.extend((3..COUNT as u64).map(|sessions| AccessEvent::Heartbeat { sessions }));

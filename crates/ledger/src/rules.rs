@@ -168,6 +168,7 @@ impl Rules {
             | ControlEvent::IdentityEnabled { .. }
             | ControlEvent::IdentityExpirySet { .. }
             | ControlEvent::CredentialIssued { .. }
+            | ControlEvent::CertificateAdded { .. }
             | ControlEvent::CredentialRevoked { .. }
             | ControlEvent::GrantCreated { .. }
             | ControlEvent::GrantRevoked { .. } => self.in_epoch(),

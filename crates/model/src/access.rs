@@ -3,8 +3,8 @@
 //! A sensitive text stands here as a [`Commitment`]; its value and salt lie beside the record.
 
 use crate::{
-    CommandRef, Facts, GrantHash, GrantId, IdentityName, MaskedColumn, Protocol, SessionId,
-    TargetName, Timestamp, Touch,
+    CommandRef, CredentialId, Facts, GrantHash, GrantId, IdentityName, LoginMethod, MaskedColumn,
+    Protocol, SessionId, TargetName, Timestamp, Touch,
 };
 
 /// The mode of a target whose sessions log in as short-lived roles that can do no more than grants.
@@ -170,6 +170,15 @@ pub enum AccessEvent {
         application: String,
         /// Size of the control ledger under which it was admitted.
         control_size: u64,
+        /// With which credential. Older records do not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        credential: Option<CredentialId>,
+        /// How the identity was proved. Older records do not say: by a token.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        login: Option<LoginMethod>,
+        /// SHA-256 of the client's certificate, in hexadecimal, if it proved the identity.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        certificate: Option<String>,
     },
     /// A session ended.
     SessionClosed {

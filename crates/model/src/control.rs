@@ -3,8 +3,8 @@
 //! The inventory at any instant is a fold of these (`registry`), so nothing can change without one.
 
 use crate::{
-    CredentialId, Grant, GrantHash, GrantId, IdentityKind, IdentityName, LedgerHead, Mask,
-    TargetName, Timestamp,
+    CertificateName, CredentialId, Grant, GrantHash, GrantId, IdentityKind, IdentityName,
+    LedgerHead, Mask, TargetName, Timestamp,
 };
 
 /// One entry of the control ledger.
@@ -118,7 +118,18 @@ pub enum ControlEvent {
         /// When it ends by itself, exclusive.
         expires_at: Timestamp,
     },
-    /// A token is no longer accepted.
+    /// A certificate's name became a credential: whoever has one that names it is the identity.
+    CertificateAdded {
+        /// The credential.
+        credential: CredentialId,
+        /// Whose it is.
+        identity: IdentityName,
+        /// What the certificate must name.
+        certificate: CertificateName,
+        /// When it ends by itself, exclusive.
+        expires_at: Timestamp,
+    },
+    /// A token or a certificate's name is no longer accepted.
     CredentialRevoked {
         /// The credential.
         credential: CredentialId,

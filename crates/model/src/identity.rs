@@ -25,3 +25,19 @@ pub enum Lifecycle {
     /// May not be used.
     Disabled,
 }
+
+/// How a client proved its identity at log-in.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub enum LoginMethod {
+    /// A token, by SCRAM-SHA-256.
+    #[serde(rename = "scram-sha-256")]
+    Scram,
+    /// A token, by SCRAM-SHA-256 bound to the TLS connection (`tls-server-end-point`).
+    #[serde(rename = "scram-sha-256-plus")]
+    ScramPlus,
+    /// A certificate, by TLS.
+    #[serde(rename = "certificate")]
+    Certificate,
+}

@@ -9,6 +9,7 @@
 //! commitments.
 
 mod access;
+mod certificate;
 mod command;
 mod control;
 mod facts;
@@ -23,6 +24,7 @@ pub use access::{
     AccessEvent, AccessRecord, Commitment, FinishedResult, GrantRef, LedgerHead, MODE_FENCED,
     MODE_MASK_ONLY, Redaction, RoleChange, SessionEnd,
 };
+pub use certificate::{CertificateName, ParseCertificateNameError, SpiffeId, SubjectName};
 pub use command::{Command, CommandRef, Parameter, Protocol};
 pub use control::{ControlEvent, ControlRecord, MaskDeclaration, ScramVerifier};
 pub use facts::{
@@ -30,7 +32,7 @@ pub use facts::{
 };
 pub use grant::{Grant, GrantHash, Limits, Scope, ScopeEntry};
 pub use id::{CredentialId, GrantId, ParseIdError, SessionId};
-pub use identity::{IdentityKind, Lifecycle};
+pub use identity::{IdentityKind, Lifecycle, LoginMethod};
 pub use mask::{Mask, ParseMaskError};
 pub use name::{IdentityName, ParseNameError, TargetName};
 pub use time::{ParseTimestampError, Timestamp};

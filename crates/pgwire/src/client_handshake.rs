@@ -1,4 +1,5 @@
-//! The gateway's side of a client's log-in: negotiation, start, SCRAM-SHA-256.
+//! The gateway's side of a client's log-in: negotiation, start, SCRAM-SHA-256 (with channel binding
+//! where there is TLS), or a certificate that TLS has proved.
 //!
 //! ```text
 //! Greeting ──SSLRequest, TLS offered──▶ TlsAwaited ──tls_established()──▶ Greeting
@@ -8,7 +9,11 @@
 //!    └──StartupMessage──▶ Started ──accept_login()──▶ FirstAwaited ──SASLInitialResponse──▶ LastAwaited
 //!                                                                                            │
 //!           FrontendDecoder ◀──welcome(Proof)── Over ◀──────────SASLResponse: Proof or wrong─┘
+//!           FrontendDecoder ◀──welcome_certified()── Started
 //! ```
+//!
+//! A client may also begin with TLS itself (`sslnegotiation=direct`). Its first byte,
+//! [`crate::TLS_FIRST_BYTE`], tells; the driver then does TLS first and begins [`ClientHandshake::behind_tls`].
 //!
 //! After each poll the driver writes [`ClientHandshake::take_output`] to the socket. A poll that
 //! returns nothing means: receive more, unless the last event asked for something.
@@ -16,8 +21,8 @@
 //! **Invariant:** nothing that arrived in plaintext before TLS is read behind it (the class of
 //! CVE-2021-23214): bytes behind a request for encryption are a violation.
 //!
-//! **Invariant:** there is one way in, SCRAM-SHA-256, whether or not the user exists: for one that
-//! does not, the driver passes a mock verifier like a real one.
+//! **Invariant:** a client that proves nothing by a certificate has one way in, SCRAM-SHA-256, whether
+//! or not the user exists: for one that does not, the driver passes a mock verifier like a real one.
 
 use std::fmt;
 
@@ -29,7 +34,7 @@ use crate::{
     frame::{self, Frame, FrontendDecoder},
     limits::SASL_MESSAGE_BYTES_MAX,
     reader::Reader,
-    scram::{self, Malformed, ScramNonce, ServerFirst, ServerLast},
+    scram::{ChannelBinding, ScramNonce, ServerFirst, ServerLast, Unacceptable},
     startup::{self, CancelKey, FirstPacket, StartupParameters},
     write,
 };
@@ -73,6 +78,14 @@ pub enum ScramOutcome {
 /// was given. Made only by a SCRAM exchange, and spent by [`ClientHandshake::welcome`].
 pub struct Proof {
     server_final: String,
+    is_bound: bool,
+}
+
+impl Proof {
+    /// True if the proof is bound to the TLS connection: nobody in the middle passed it on.
+    pub fn is_bound(&self) -> bool {
+        self.is_bound
+    }
 }
 
 /// Shows no signature.
@@ -119,6 +132,11 @@ impl ClientHandshake {
             gssenc_asked: false,
             failed: None,
         }
+    }
+
+    /// Begins behind TLS that the client began without asking. It may not ask for it again.
+    pub fn behind_tls() -> Self {
+        Self { ssl_asked: true, ..Self::new(TlsOffer::Offered) }
     }
 
     /// Takes bytes from the client's socket.
@@ -177,17 +195,45 @@ impl ClientHandshake {
 
     /// Goes on with the log-in, against a verifier: the user's, or a mock that no password fits.
     ///
+    /// With a `binding`, channel binding is offered, and a client that claims that it was not is
+    /// refused.
+    ///
     /// # Errors
     ///
     /// [`OutOfTurn`] if no [`ClientEvent::Startup`] waits for it.
-    pub fn accept_login(&mut self, keys: Keys, nonce: ScramNonce) -> Result<(), OutOfTurn> {
+    pub fn accept_login(
+        &mut self,
+        keys: Keys,
+        nonce: ScramNonce,
+        binding: ChannelBinding,
+    ) -> Result<(), OutOfTurn> {
         if !matches!(self.phase, Phase::Started) {
             return Err(OutOfTurn);
         }
-        write::authentication_sasl(&mut self.output, &[scram::MECHANISM])
+        let server = ServerFirst::new(keys, nonce.text(), binding);
+        write::authentication_sasl(&mut self.output, server.mechanisms())
             .map_err(|_invalid| OutOfTurn)?;
-        self.phase = Phase::FirstAwaited(ServerFirst::new(keys, nonce.text()));
+        self.phase = Phase::FirstAwaited(server);
         Ok(())
+    }
+
+    /// Lets a client in that TLS has proved to be who it says, by appending to `out`, and hands over
+    /// its stream. The driver must have matched the certificate with the user.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfTurn`] if no [`ClientEvent::Startup`] waits for it.
+    pub fn welcome_certified(
+        mut self,
+        message_bytes_max: u32,
+        out: &mut BytesMut,
+    ) -> Result<FrontendDecoder, OutOfTurn> {
+        if !matches!(self.phase, Phase::Started) {
+            return Err(OutOfTurn);
+        }
+        out.unsplit(self.output.split());
+        write::authentication_ok(out);
+        Ok(FrontendDecoder::with_received(self.inbox, message_bytes_max))
     }
 
     /// Tells the client that it is logged in, by appending to `out`, and hands over its stream.
@@ -273,14 +319,16 @@ impl ClientHandshake {
             return Ok(None);
         };
         let mut reader = Reader::of_message("SASLInitialResponse", &raw);
-        if reader.text()? != scram::MECHANISM {
+        let mechanism = reader.text()?;
+        if !server.mechanisms().contains(&&*mechanism) {
             return Err(ProtocolError::Refused(Refused::Mechanism));
         }
         let Some(message) = reader.value()? else {
             return Err(reader.fault(Fault::Missing));
         };
         reader.end()?;
-        let (first, server) = server.answer(&message).map_err(malformed("SASLInitialResponse"))?;
+        let (first, server) =
+            server.answer(&mechanism, &message).map_err(unacceptable("SASLInitialResponse"))?;
         write::authentication_sasl_continue(&mut self.output, first.as_bytes())
             .map_err(|_invalid| ProtocolError::Unexpected("SASLInitialResponse"))?;
         self.phase = Phase::LastAwaited(server);
@@ -297,9 +345,10 @@ impl ClientHandshake {
             self.phase = Phase::LastAwaited(server);
             return Ok(None);
         };
-        let outcome = server.check(&raw.body()).map_err(malformed("SASLResponse"))?;
+        let is_bound = server.is_bound();
+        let outcome = server.check(&raw.body()).map_err(unacceptable("SASLResponse"))?;
         Ok(Some(ClientEvent::Scram(match outcome {
-            Some(server_final) => ScramOutcome::Proved(Proof { server_final }),
+            Some(server_final) => ScramOutcome::Proved(Proof { server_final, is_bound }),
             None => ScramOutcome::Wrong,
         })))
     }
@@ -331,6 +380,9 @@ fn sent_ahead(message: &'static str) -> ProtocolError {
     ProtocolError::Malformed { message, fault: Fault::SentAhead }
 }
 
-fn malformed(message: &'static str) -> impl Fn(Malformed) -> ProtocolError {
-    move |Malformed| ProtocolError::Malformed { message, fault: Fault::Scram }
+fn unacceptable(message: &'static str) -> impl Fn(Unacceptable) -> ProtocolError {
+    move |why| match why {
+        Unacceptable::Malformed => ProtocolError::Malformed { message, fault: Fault::Scram },
+        Unacceptable::OtherChannel => ProtocolError::OtherChannel,
+    }
 }

@@ -40,6 +40,10 @@ pub enum ProtocolError {
     /// The message is legal in PostgreSQL, but the gateway does not accept it.
     #[error("{0}")]
     Refused(Refused),
+    /// SCRAM is bound to another channel than this one, or the client was told that it cannot be
+    /// bound: there may be someone in the middle.
+    #[error("SCRAM channel binding check failed")]
+    OtherChannel,
     /// More replies are awaited than one session may have.
     #[error("more than {limit} replies are awaited")]
     TooManyReplies {
@@ -57,6 +61,7 @@ impl ProtocolError {
             | Self::UnknownType(_)
             | Self::Malformed { .. }
             | Self::Unexpected(_) => "08P01",
+            Self::OtherChannel => "28000",
             Self::Refused(_) => "0A000",
             Self::TooManyReplies { .. } => "54000",
         }
@@ -118,10 +123,11 @@ pub enum Refused {
         /// As asked for.
         minor: u16,
     },
-    /// TLS begun without `SSLRequest` (`sslnegotiation=direct`).
-    #[error("direct TLS negotiation is not supported")]
+    /// TLS begun without `SSLRequest` where it cannot be: there is none, it has begun already, or the
+    /// client had already asked for something else.
+    #[error("TLS cannot begin here")]
     DirectTls,
-    /// A way to log in other than SCRAM-SHA-256 without channel binding.
+    /// A way to log in that was not offered.
     #[error("the authentication mechanism is not supported")]
     Mechanism,
     /// COPY in a mode in which the gateway cannot tell its end.

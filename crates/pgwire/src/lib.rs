@@ -35,6 +35,7 @@ mod reader;
 mod scram;
 mod startup;
 mod target_handshake;
+mod target_login;
 mod text;
 mod tls;
 
@@ -46,11 +47,9 @@ pub use error::{Fault, ProtocolError, Refused, WriteError};
 pub use frame::{BackendDecoder, BackendEvent, Frame, FrontendDecoder};
 pub use frontend::FrontendMessage;
 pub use message::{Format, Named, TransactionStatus};
-pub use scram::{ScramNonce, verifier as scram_verifier};
-pub use startup::{CancelKey, ProtocolVersion, StartupParameters};
-pub use target_handshake::{
-    AuthMethod, TargetError, TargetEvent, TargetHandshake, TargetLogin, TargetPassword,
-    TargetSession, WeakPasswords,
-};
+pub use scram::{ChannelBinding, ScramNonce, verifier as scram_verifier};
+pub use startup::{CancelKey, ProtocolVersion, StartupParameters, TLS_FIRST_BYTE};
+pub use target_handshake::{TargetError, TargetEvent, TargetHandshake, TargetSession};
+pub use target_login::{AuthMethod, BindingPolicy, TargetLogin, TargetPassword, WeakPasswords};
 pub use text::Text;
-pub use tls::{TlsAnswer, tls_answer};
+pub use tls::{ALPN, TlsAnswer, tls_answer};

@@ -24,8 +24,9 @@ pub(crate) const GSSENC_REQUEST: u32 = 0x04d2_1630;
 /// Length and code.
 const PACKET_BYTES_LEAST: u32 = 8;
 
-/// Type of a TLS record with a handshake message.
-const TLS_HANDSHAKE: u8 = 0x16;
+/// The first byte of TLS: the type of a record with a handshake message (RFC 8446 section 5.1). No
+/// packet of PostgreSQL begins so.
+pub const TLS_FIRST_BYTE: u8 = 0x16;
 
 /// Begins the names of protocol options, which are no settings.
 const PROTOCOL_OPTION: &str = "_pq_.";
@@ -102,7 +103,7 @@ pub(crate) struct Startup {
 
 /// Takes the next packet from the front of `inbox`, once it is whole.
 pub(crate) fn take(inbox: &mut BytesMut) -> Result<Option<FirstPacket>, ProtocolError> {
-    if inbox.first() == Some(&TLS_HANDSHAKE) {
+    if inbox.first() == Some(&TLS_FIRST_BYTE) {
         return Err(ProtocolError::Refused(Refused::DirectTls));
     }
     let Some(length) = inbox.first_chunk().copied().map(u32::from_be_bytes) else {

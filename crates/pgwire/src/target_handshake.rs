@@ -27,65 +27,11 @@ use crate::{
     },
     message::TransactionStatus,
     reader::Reader,
-    scram::{self, ClientFirst, ClientLast, Malformed, ScramNonce},
+    scram::{ChannelBinding, ClientFirst, ClientLast, MECHANISM, MECHANISM_PLUS, Malformed},
     startup::CancelKey,
+    target_login::{AuthMethod, BindingPolicy, TargetLogin, TargetPassword, WeakPasswords},
     write,
 };
-
-/// The gateway's password at a target.
-#[derive(Clone)]
-pub struct TargetPassword(String);
-
-impl TargetPassword {
-    /// Takes a password.
-    pub fn new(password: impl Into<String>) -> Self {
-        Self(password.into())
-    }
-}
-
-/// Shows nothing.
-impl fmt::Debug for TargetPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TargetPassword")
-    }
-}
-
-/// Whether the password may be shown to the target in a form that can be used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeakPasswords {
-    /// Cleartext, MD5, and SCRAM with fewer rounds than [`SCRAM_ITERATIONS_MIN`] are refused.
-    Refused,
-    /// They are accepted.
-    Allowed,
-}
-
-/// How to log in.
-#[derive(Clone, Debug)]
-pub struct TargetLogin {
-    /// The user.
-    pub user: String,
-    /// All other startup parameters: `database`, settings.
-    pub parameters: Vec<(String, String)>,
-    /// The password, if there is one.
-    pub password: Option<TargetPassword>,
-    /// Whether it may be shown.
-    pub weak_passwords: WeakPasswords,
-    /// Fresh random bytes.
-    pub nonce: ScramNonce,
-}
-
-/// How the target let the gateway in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// It asked for nothing.
-    Trust,
-    /// It asked for the password itself.
-    Cleartext,
-    /// It asked for the MD5 form.
-    Md5,
-    /// SCRAM-SHA-256.
-    Scram,
-}
 
 /// What happened at the log-in.
 #[derive(Debug)]
@@ -130,6 +76,11 @@ pub enum TargetError {
     /// The target asks for SASL, but not for SCRAM-SHA-256.
     #[error("the target does not offer SCRAM-SHA-256")]
     ScramNotOffered,
+    /// The settings ask for channel binding, and the target does not do it.
+    #[error(
+        "the target does not bind the log-in to the TLS connection, which the settings ask for"
+    )]
+    NotBound,
     /// The target took the gateway's proof, but does not know the password's verifier itself.
     #[error("the target did not prove that it knows the password")]
     NotProved,
@@ -154,9 +105,9 @@ pub struct TargetHandshake {
 enum Phase {
     Asked,
     PasswordSent(AuthMethod),
-    FirstSent(ClientFirst),
-    LastSent(ClientLast),
-    Proved,
+    FirstSent(ClientFirst, AuthMethod),
+    LastSent(ClientLast, AuthMethod),
+    Proved(AuthMethod),
     Accepted(AuthMethod),
     Over,
 }
@@ -237,9 +188,11 @@ impl TargetHandshake {
         let mut reader = Reader::of_message("Authentication", raw);
         let code = reader.u32()?;
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Over), code) {
+            (Phase::Asked, 0 | 3 | 5) if self.login.binding_policy == BindingPolicy::Required => {
+                return Err(TargetError::NotBound);
+            }
             (Phase::Asked, 0) => accepted(reader, AuthMethod::Trust)?,
-            (Phase::PasswordSent(method), 0) => accepted(reader, method)?,
-            (Phase::Proved, 0) => accepted(reader, AuthMethod::Scram)?,
+            (Phase::PasswordSent(method) | Phase::Proved(method), 0) => accepted(reader, method)?,
             (Phase::Asked, 3) => {
                 reader.end()?;
                 let password = weak_password(&self.login, AuthMethod::Cleartext)?;
@@ -255,13 +208,16 @@ impl TargetHandshake {
                 Phase::PasswordSent(AuthMethod::Md5)
             }
             (Phase::Asked, 10) => self.begin_scram(reader)?,
-            (Phase::FirstSent(client), 11) => self.answer_scram(client, reader.into_rest())?,
-            (Phase::LastSent(client), 12) => {
+            (Phase::FirstSent(client, method), 11) => {
+                let last = self.answer_scram(client, reader.into_rest())?;
+                Phase::LastSent(last, method)
+            }
+            (Phase::LastSent(client, method), 12) => {
                 let proved = client.check(&reader.into_rest()).map_err(malformed)?;
                 if !proved {
                     return Err(TargetError::NotProved);
                 }
-                Phase::Proved
+                Phase::Proved(method)
             }
             (Phase::Asked, 2 | 6..=9) => return Err(TargetError::MethodUnsupported(code)),
             _ => return Err(ProtocolError::Unexpected("Authentication").into()),
@@ -270,28 +226,43 @@ impl TargetHandshake {
     }
 
     fn begin_scram(&mut self, mut reader: Reader) -> Result<Phase, TargetError> {
-        let mut offered = false;
+        let (mut offered, mut offered_plus) = (false, false);
         loop {
             let mechanism = reader.text()?;
             if mechanism.is_empty() {
                 break;
             }
-            offered |= mechanism == scram::MECHANISM;
+            offered |= mechanism == MECHANISM;
+            offered_plus |= mechanism == MECHANISM_PLUS;
         }
         reader.end()?;
-        if !offered {
+        let is_bound = offered_plus && self.login.binding != ChannelBinding::Unavailable;
+        if !is_bound && self.login.binding_policy == BindingPolicy::Required {
+            return Err(TargetError::NotBound);
+        }
+        if !offered && !is_bound {
             return Err(TargetError::ScramNotOffered);
         }
         if self.login.password.is_none() {
             return Err(TargetError::PasswordMissing);
         }
-        let client = ClientFirst::new("", self.login.nonce.text());
+        let (mechanism, method) = if is_bound {
+            (MECHANISM_PLUS, AuthMethod::ScramPlus)
+        } else {
+            (MECHANISM, AuthMethod::Scram)
+        };
+        let header = self.login.binding.header_of_client(mechanism);
+        let client = ClientFirst::new(header, "", self.login.nonce.text());
         let first = client.message();
-        write::sasl_initial_response(&mut self.output, scram::MECHANISM, first.as_bytes())?;
-        Ok(Phase::FirstSent(client))
+        write::sasl_initial_response(&mut self.output, mechanism, first.as_bytes())?;
+        Ok(Phase::FirstSent(client, method))
     }
 
-    fn answer_scram(&mut self, client: ClientFirst, message: Bytes) -> Result<Phase, TargetError> {
+    fn answer_scram(
+        &mut self,
+        client: ClientFirst,
+        message: Bytes,
+    ) -> Result<ClientLast, TargetError> {
         let password = self.login.password.as_ref().ok_or(TargetError::PasswordMissing)?;
         let iterations = match self.login.weak_passwords {
             WeakPasswords::Refused => SCRAM_ITERATIONS_MIN..=SCRAM_ITERATIONS_MAX,
@@ -300,7 +271,7 @@ impl TargetHandshake {
         let (last, client) =
             client.answer(&message, password.0.as_bytes(), iterations).map_err(malformed)?;
         write::sasl_response(&mut self.output, last.as_bytes())?;
-        Ok(Phase::LastSent(client))
+        Ok(client)
     }
 
     fn message(&mut self, message: BackendMessage) -> Result<Option<TargetEvent>, TargetError> {
@@ -343,9 +314,9 @@ impl fmt::Debug for TargetHandshake {
         let phase = match self.phase {
             Phase::Asked => "Asked",
             Phase::PasswordSent(_) => "PasswordSent",
-            Phase::FirstSent(_) => "FirstSent",
-            Phase::LastSent(_) => "LastSent",
-            Phase::Proved => "Proved",
+            Phase::FirstSent(..) => "FirstSent",
+            Phase::LastSent(..) => "LastSent",
+            Phase::Proved(_) => "Proved",
             Phase::Accepted(_) => "Accepted",
             Phase::Over => "Over",
         };

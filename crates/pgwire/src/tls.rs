@@ -1,9 +1,14 @@
-//! A target's answer to `SSLRequest`: one byte.
+//! What both sides say about TLS: a target's answer to `SSLRequest`, and the protocol's name within TLS.
 //!
 //! **Invariant:** nothing that arrived in plaintext is read behind TLS, and no error text is taken
 //! from a target that is not yet known (CVE-2024-10977).
 
 use crate::error::{Fault, ProtocolError};
+
+/// The name of the protocol within TLS (ALPN). Needed where TLS begins without `SSLRequest`.
+///
+/// Source: PostgreSQL 17 documentation, section 53.2.11.
+pub const ALPN: &[u8] = b"postgresql";
 
 /// Answer of a target to an `SSLRequest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@
 use bytes::BytesMut;
 use pgwire::limits::{SASL_MESSAGE_BYTES_MAX, STARTUP_PACKET_BYTES_MAX};
 use pgwire::{
-    ClientEvent, ClientHandshake, Fault, OutOfTurn, ProtocolError, ProtocolVersion, Refused,
-    ScramNonce, StartupParameters, TlsOffer, write,
+    ChannelBinding, ClientEvent, ClientHandshake, Fault, OutOfTurn, ProtocolError, ProtocolVersion,
+    Refused, ScramNonce, StartupParameters, TlsOffer, write,
 };
 use proptest::prelude::*;
 
@@ -268,11 +268,11 @@ fn steps_out_of_turn_are_refused() {
     let nonce = ScramNonce::new([1; 18]);
     let mut handshake = ClientHandshake::new(TlsOffer::Offered);
     assert_eq!(handshake.tls_established(), Err(OutOfTurn));
-    assert_eq!(handshake.accept_login(keys(), nonce), Err(OutOfTurn));
+    assert_eq!(handshake.accept_login(keys(), nonce, ChannelBinding::Unavailable), Err(OutOfTurn));
     handshake.receive(&startup_3_0(b"user\0a\0\0"));
     assert!(matches!(handshake.poll_event(), Ok(Some(ClientEvent::Startup(_)))));
-    assert_eq!(handshake.accept_login(keys(), nonce), Ok(()));
-    assert_eq!(handshake.accept_login(keys(), nonce), Err(OutOfTurn));
+    assert_eq!(handshake.accept_login(keys(), nonce, ChannelBinding::Unavailable), Ok(()));
+    assert_eq!(handshake.accept_login(keys(), nonce, ChannelBinding::Unavailable), Err(OutOfTurn));
     assert!(handshake.take_output().ends_with(b"SCRAM-SHA-256\0\0"));
 }
 
@@ -307,7 +307,8 @@ fn only_scram_sha_256_without_extras_logs_in() {
     for (name, bytes, expected) in cases {
         let mut handshake = handshake(&startup_3_0(b"user\0a\0\0"));
         assert!(matches!(handshake.poll_event(), Ok(Some(ClientEvent::Startup(_)))));
-        handshake.accept_login(keys(), ScramNonce::new([1; 18])).unwrap();
+        let fresh = ScramNonce::new([1; 18]);
+        handshake.accept_login(keys(), fresh, ChannelBinding::Unavailable).unwrap();
         handshake.receive(bytes);
         assert_eq!(handshake.poll_event().err(), *expected, "{name}");
     }

@@ -11,8 +11,9 @@
 use bytes::BytesMut;
 use pgwire::limits::{BACKEND_MESSAGE_BYTES_MAX, BACKEND_ROW_BYTES_MAX};
 use pgwire::{
-    BackendDecoder, BackendEvent, ClientHandshake, Fault, FrontendDecoder, Named, ProtocolError,
-    ScramNonce, TargetHandshake, TargetLogin, TlsOffer, TransactionStatus, WeakPasswords, write,
+    BackendDecoder, BackendEvent, BindingPolicy, ChannelBinding, ClientHandshake, Fault,
+    FrontendDecoder, Named, ProtocolError, ScramNonce, TargetHandshake, TargetLogin, TlsOffer,
+    TransactionStatus, WeakPasswords, write,
 };
 use proptest::prelude::*;
 
@@ -179,6 +180,8 @@ fn login() -> TargetLogin {
         password: None,
         weak_passwords: WeakPasswords::Refused,
         nonce: ScramNonce::new([0; 18]),
+        binding: ChannelBinding::Unavailable,
+        binding_policy: BindingPolicy::Preferred,
     }
 }
 

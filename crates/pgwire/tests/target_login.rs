@@ -20,9 +20,10 @@ use pgwire::limits::{
 };
 use pgwire::write::{self, ErrorFields};
 use pgwire::{
-    AuthMethod, ClientEvent, ClientHandshake, Fault, FrontendMessage, ProtocolError, ScramNonce,
-    ScramOutcome, TargetError, TargetEvent, TargetHandshake, TargetLogin, TargetPassword,
-    TargetSession, TlsAnswer, TlsOffer, TransactionStatus, WeakPasswords, tls_answer,
+    AuthMethod, BindingPolicy, ChannelBinding, ClientEvent, ClientHandshake, Fault,
+    FrontendMessage, ProtocolError, ScramNonce, ScramOutcome, TargetError, TargetEvent,
+    TargetHandshake, TargetLogin, TargetPassword, TargetSession, TlsAnswer, TlsOffer,
+    TransactionStatus, WeakPasswords, tls_answer,
 };
 use proptest::prelude::*;
 
@@ -33,6 +34,8 @@ fn login(password: Option<&str>, weak_passwords: WeakPasswords) -> TargetLogin {
         password: password.map(TargetPassword::new),
         weak_passwords,
         nonce: ScramNonce::new([1; 18]),
+        binding: ChannelBinding::Unavailable,
+        binding_policy: BindingPolicy::Preferred,
     }
 }
 
@@ -257,7 +260,10 @@ fn talk(known: &Keys, password: &str, cut: usize) -> (bool, Result<AuthMethod, T
                 match event {
                     ClientEvent::Startup(parameters) => {
                         assert_eq!(parameters.user, "svc");
-                        client.accept_login(known.clone(), ScramNonce::new([2; 18])).unwrap();
+                        let nonce = ScramNonce::new([2; 18]);
+                        client
+                            .accept_login(known.clone(), nonce, ChannelBinding::Unavailable)
+                            .unwrap();
                     }
                     ClientEvent::Scram(ScramOutcome::Proved(proof)) => proved = Some(proof),
                     ClientEvent::Scram(ScramOutcome::Wrong) => {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use journal::JournalError;
@@ -29,6 +30,8 @@ use crate::status;
 use crate::target::{Connected, Target};
 use crate::wire::Refused;
 
+/// A certificate is still good in the second that it names as its last (RFC 5280 section 4.1.2.5).
+const CERTIFICATE_LAST_SECOND: Duration = Duration::from_secs(1);
 /// Characters of a client's `application_name` that are kept.
 const APPLICATION_CHARS_MAX: usize = 63;
 
@@ -44,6 +47,11 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         session,
         identity: client.identified.identity.clone(),
         credential: client.identified.credential,
+        certificate_until: client
+            .identified
+            .certificate
+            .as_ref()
+            .map(|certificate| certificate.not_after.saturating_add(CERTIFICATE_LAST_SECOND)),
     };
     let (mut connected, role) = match connect(gate, &target, &who).await {
         Ok(connected) => connected,
@@ -64,6 +72,9 @@ pub(crate) async fn admit(gate: &Arc<Gate>, client: LoggedIn) -> Result<Session,
         mode: target.mode().to_owned(),
         application: application.clone(),
         control_size: gate.registry().size(),
+        credential: Some(who.credential),
+        login: Some(client.identified.method),
+        certificate: client.identified.certificate.as_ref().map(|own| own.sha256.clone()),
     };
     let made = role.as_ref().map(|role| role.event(RoleChange::Created));
     for event in std::iter::once(event).chain(made) {
@@ -166,7 +177,9 @@ impl Admitted {
             denied: 0,
             rows: 0,
         });
-        let cancel = gate.cancel.register(crypto::random());
+        let key = crypto::random::<32>();
+        let key = key.get(..self.client.startup.version.cancel_key_bytes()).unwrap_or(&key);
+        let cancel = gate.cancel.register(Bytes::copy_from_slice(key));
         let welcome = self.welcome(&cancel);
         let mut session = Session {
             gate: Arc::clone(gate),

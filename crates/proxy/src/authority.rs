@@ -41,7 +41,7 @@ pub(crate) const TRANSACTION_ENDED: &str =
 const ROLE_ENDED: &str = "a grant of this session has ended, and its database role with it; reconnect to use what is left";
 const HELD_ENDED: &str =
     "the grant of a cursor WITH HOLD has ended; the cursor ends with the session";
-const IDENTITY_ENDED: &str = "the identity or its token has ended";
+const IDENTITY_ENDED: &str = "the identity, its token or its certificate has ended";
 
 /// Tells when the inventory changes.
 #[derive(Debug)]
@@ -91,9 +91,12 @@ impl Session {
         let (Some(identity), Some(credential)) = (identity, credential) else {
             return Err(Ending::Authority(IDENTITY_ENDED));
         };
-        let until =
-            identity.expires_at.map_or(credential.expires_at, |end| end.min(credential.expires_at));
-        self.watch.session_until = Some(until);
+        let ends = [identity.expires_at, Some(credential.expires_at), self.who.certificate_until];
+        let until = ends.into_iter().flatten().min();
+        if until.is_some_and(|until| until <= now) {
+            return Err(Ending::Authority(IDENTITY_ENDED));
+        }
+        self.watch.session_until = until;
         self.check_role(&registry, now)?;
         if self.has_ended_grants() { self.end_grant() } else { Ok(()) }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 /// The sessions that can be cancelled.
@@ -18,7 +19,7 @@ pub(crate) struct CancelKeys {
 
 #[derive(Debug)]
 struct Entry {
-    key: [u8; 4],
+    key: Bytes,
     wake: Arc<Notify>,
 }
 
@@ -29,18 +30,19 @@ pub(crate) struct Registration {
     /// What the client is told as the process id.
     pub(crate) process: u32,
     /// What the client is told as the secret key.
-    pub(crate) key: [u8; 4],
+    pub(crate) key: Bytes,
     /// Woken when the client asks to cancel.
     pub(crate) wake: Arc<Notify>,
 }
 
 impl CancelKeys {
-    /// Makes a key for a new session from 32 random bits.
-    pub(crate) fn register(self: &Arc<Self>, key: [u8; 4]) -> Registration {
+    /// Enters a new session, of which `key` is the secret: random bytes, as many as its version of the
+    /// protocol has.
+    pub(crate) fn register(self: &Arc<Self>, key: Bytes) -> Registration {
         // Process ids are positive to clients that read them as signed.
         let process = (self.next.fetch_add(1, Ordering::Relaxed) & 0x3fff_ffff) | 0x4000_0000;
         let wake = Arc::new(Notify::new());
-        let entry = Entry { key, wake: Arc::clone(&wake) };
+        let entry = Entry { key: key.clone(), wake: Arc::clone(&wake) };
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(process, entry);
         Registration { keys: Arc::clone(self), process, key, wake }
     }
@@ -49,8 +51,8 @@ impl CancelKeys {
     pub(crate) fn cancel(&self, process: u32, key: &[u8]) {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let known = sessions.get(&process);
-        let expected = known.map_or([0; 4], |entry| entry.key);
-        let is_right = crypto::constant_time_eq(&expected, key);
+        let expected = known.map_or(&[0; 4][..], |entry| &entry.key);
+        let is_right = crypto::constant_time_eq(expected, key);
         if let (Some(entry), true) = (known, is_right) {
             entry.wake.notify_one();
         }
@@ -71,7 +73,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_key_of_a_live_session_cancels() {
         let keys = Arc::new(CancelKeys::default());
-        let registration = keys.register([1, 2, 3, 4]);
+        let registration = keys.register(Bytes::from_static(&[1, 2, 3, 4]));
         let woken = async |wake: &Notify| {
             tokio::time::timeout(std::time::Duration::from_millis(1), wake.notified()).await.is_ok()
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use identity::MockSecret;
 use journal::AccessJournal;
 use model::TargetName;
+use pgwire::ChannelBinding;
 use registry::Registry;
 use tokio::sync::watch;
 
@@ -14,7 +15,7 @@ use crate::cancel::CancelKeys;
 use crate::directory::Directory;
 use crate::parser::Parsers;
 use crate::refusals::Refusals;
-use crate::settings::Limits;
+use crate::settings::{ClientCertificates, ClientTls, Limits};
 use crate::target::Target;
 use crate::usage::UsageBook;
 
@@ -30,12 +31,31 @@ pub(crate) struct Gate {
     pub(crate) refusals: Refusals,
     pub(crate) limits: Limits,
     pub(crate) mock: MockSecret,
-    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) allow_plaintext: bool,
     /// True once nothing can be recorded any more.
     pub(crate) broken: watch::Receiver<bool>,
     /// True once the gateway stops.
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Encryption of client connections.
+pub(crate) struct Tls {
+    pub(crate) acceptor: tokio_rustls::TlsAcceptor,
+    /// What clients can bind their log-in to.
+    pub(crate) binding: ChannelBinding,
+    pub(crate) clients: ClientCertificates,
+}
+
+impl Tls {
+    pub(crate) fn new(settings: ClientTls) -> Self {
+        let hash = identity::end_point(&settings.certificate);
+        Self {
+            acceptor: tokio_rustls::TlsAcceptor::from(settings.config),
+            binding: hash.map_or(ChannelBinding::Unavailable, ChannelBinding::EndPoint),
+            clients: settings.clients,
+        }
+    }
 }
 
 impl fmt::Debug for Gate {
@@ -48,6 +68,11 @@ impl Gate {
     /// The inventory as it is now.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.borrow())
+    }
+
+    /// Whether clients need a certificate, and so TLS.
+    pub(crate) fn certificates(&self) -> ClientCertificates {
+        self.tls.as_ref().map_or(ClientCertificates::Off, |tls| tls.clients)
     }
 
     /// Returns when nothing can be recorded any more.

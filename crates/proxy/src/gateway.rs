@@ -18,7 +18,7 @@ use crate::cancel::CancelKeys;
 use crate::clock;
 use crate::directory::{Directory, OpenSession};
 use crate::fence::{self, Fence, Finding, Reach};
-use crate::gate::Gate;
+use crate::gate::{Gate, Tls};
 use crate::listener;
 use crate::parser::Parsers;
 use crate::refusals::Refusals;
@@ -145,7 +145,7 @@ impl Gateway {
             refusals: Refusals::default(),
             limits: settings.limits,
             mock,
-            tls: settings.tls.map(tokio_rustls::TlsAcceptor::from),
+            tls: settings.tls.map(Tls::new),
             allow_plaintext: settings.allow_plaintext,
             broken: is_broken,
             stop: stopped,

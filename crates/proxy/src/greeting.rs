@@ -1,25 +1,29 @@
 //! The first part of a connection: TLS, cancel requests, and the proof of identity.
 //!
 //! Unknown users, disabled ones and wrong tokens get the same answer, byte for byte, after the same
-//! exchange.
+//! exchange. A client whose certificate is its identity's needs no token; one whose certificate is
+//! not gets the exchange that it would get without.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use identity::{AuthError, Identified, Verifiers};
+use identity::{AuthError, Certificate, Identified, ScramProof, Verifiers};
 use model::{IdentityName, TargetName};
 use pgwire::{
-    ClientEvent, ClientHandshake, FrontendDecoder, ProtocolError, ScramNonce, ScramOutcome,
-    StartupParameters, TlsOffer,
+    ALPN, ChannelBinding, ClientEvent, ClientHandshake, FrontendDecoder, ProtocolError, ScramNonce,
+    ScramOutcome, StartupParameters, TLS_FIRST_BYTE, TlsOffer,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::gate::Gate;
+use crate::gate::{Gate, Tls};
+use crate::settings::ClientCertificates;
 use crate::stream::Stream;
 use crate::wire::Refused;
+
+type ServerTls = tokio_rustls::server::TlsStream<TcpStream>;
 
 /// A client that proved its identity.
 #[derive(Debug)]
@@ -59,9 +63,7 @@ pub(crate) async fn greet(
     tcp: TcpStream,
     peer: SocketAddr,
 ) -> Result<LoggedIn, Turned> {
-    let offer = if gate.tls.is_some() { TlsOffer::Offered } else { TlsOffer::NotOffered };
-    let mut handshake = ClientHandshake::new(offer);
-    let mut stream = Stream::Tcp(tcp);
+    let (mut handshake, mut stream) = begin(gate, tcp).await?;
     let startup = loop {
         match next(&mut handshake, &mut stream).await {
             Ok(ClientEvent::NeedTls) => stream = encrypt(gate, &mut handshake, stream).await?,
@@ -74,12 +76,32 @@ pub(crate) async fn greet(
             Err(Lost::Broke(error)) => return Err(broke(stream, error, None)),
         }
     };
-    if !stream.is_tls() && !may_speak_in_the_clear(peer, gate.allow_plaintext) {
+    let certificates = gate.certificates();
+    if !stream.is_tls()
+        && (certificates == ClientCertificates::Required
+            || !may_speak_in_the_clear(peer, gate.allow_plaintext))
+    {
         return Err(needs_tls(stream, &startup));
+    }
+    let mut welcome = BytesMut::new();
+    let bytes_max = u32::try_from(gate.limits.client_message_bytes_max).unwrap_or(u32::MAX);
+    match (by_certificate(gate, &stream, &startup), certificates) {
+        (Ok(identified), _) => {
+            let decoder = handshake
+                .welcome_certified(bytes_max, &mut welcome)
+                .map_err(|_out_of_turn| Turned::Away)?;
+            return Ok(LoggedIn { stream, decoder, identified, startup, welcome, peer });
+        }
+        (Err(error), ClientCertificates::Required) => return Err(wrong(stream, &startup, error)),
+        (Err(_), ClientCertificates::Optional | ClientCertificates::Off) => {}
     }
     let login = Verifiers::for_login(&gate.registry(), &startup.user, clock::now(), &gate.mock);
     let nonce = ScramNonce::new(crypto::random());
-    if handshake.accept_login(login.keys().clone(), nonce).is_err() {
+    let binding = match &gate.tls {
+        Some(tls) if stream.is_tls() => tls.binding.clone(),
+        Some(_) | None => ChannelBinding::Unavailable,
+    };
+    if handshake.accept_login(login.keys().clone(), nonce, binding).is_err() {
         return Err(Turned::Away);
     }
     let outcome = match next(&mut handshake, &mut stream).await {
@@ -87,17 +109,57 @@ pub(crate) async fn greet(
         Ok(_) | Err(Lost::Gone) => return Err(Turned::Away),
         Err(Lost::Broke(error)) => return Err(broke(stream, error, Some(&startup))),
     };
-    let is_right = matches!(outcome, ScramOutcome::Proved(_));
-    match (login.conclude(is_right), outcome) {
+    let proved = match &outcome {
+        ScramOutcome::Proved(proof) if proof.is_bound() => ScramProof::RightAndBound,
+        ScramOutcome::Proved(_) => ScramProof::Right,
+        ScramOutcome::Wrong => ScramProof::Wrong,
+    };
+    match (login.conclude(proved), outcome) {
         (Ok(identified), ScramOutcome::Proved(proof)) => {
-            let mut welcome = BytesMut::new();
-            let bytes_max = u32::try_from(gate.limits.client_message_bytes_max).unwrap_or(u32::MAX);
             let decoder = handshake.welcome(proof, bytes_max, &mut welcome);
             Ok(LoggedIn { stream, decoder, identified, startup, welcome, peer })
         }
         (Err(error), _) => Err(wrong(stream, &startup, error)),
         (Ok(_), ScramOutcome::Wrong) => Err(wrong(stream, &startup, AuthError::WrongToken)),
     }
+}
+
+/// Begins TLS at once if the client's first byte does (`sslnegotiation=direct`).
+async fn begin(gate: &Gate, tcp: TcpStream) -> Result<(ClientHandshake, Stream), Turned> {
+    let Some(tls) = &gate.tls else {
+        return Ok((ClientHandshake::new(TlsOffer::NotOffered), Stream::Tcp(tcp)));
+    };
+    let mut first = [0];
+    match tcp.peek(&mut first).await {
+        Ok(1..) if first == [TLS_FIRST_BYTE] => {}
+        Ok(1..) => return Ok((ClientHandshake::new(TlsOffer::Offered), Stream::Tcp(tcp))),
+        Ok(0) | Err(_) => return Err(Turned::Away),
+    }
+    let stream = accept(tls, tcp).await?;
+    // What speaks another protocol within TLS must not be taken for PostgreSQL (ALPACA).
+    let spoken = stream.get_ref().1.alpn_protocol();
+    if spoken != Some(ALPN) {
+        let message = "direct TLS needs the ALPN protocol \"postgresql\"";
+        return Err(Turned::Refused {
+            stream: Some(Box::new(Stream::ServerTls(stream))),
+            claimed: None,
+            target: None,
+            reason: "no_alpn",
+            error: Refused::new("08P01", message),
+        });
+    }
+    Ok((ClientHandshake::behind_tls(), Stream::ServerTls(stream)))
+}
+
+/// Whose certificate the client has, if TLS asked for one and it is that of the user it names.
+fn by_certificate(
+    gate: &Gate,
+    stream: &Stream,
+    startup: &StartupParameters,
+) -> Result<Identified, AuthError> {
+    let chain = stream.peer_certificates().iter().map(AsRef::as_ref);
+    let certificate = Certificate::of_chain(chain).ok_or(AuthError::WrongCertificate)?;
+    Verifiers::by_certificate(&gate.registry(), &startup.user, clock::now(), certificate)
 }
 
 enum Lost {
@@ -129,13 +191,32 @@ async fn encrypt(
     handshake: &mut ClientHandshake,
     stream: Stream,
 ) -> Result<Stream, Turned> {
-    let (Some(acceptor), Stream::Tcp(tcp)) = (&gate.tls, stream) else { return Err(Turned::Away) };
-    let tls = acceptor.accept(tcp).await.map_err(|error| {
-        tracing::info!(%error, "a client's TLS handshake failed");
-        Turned::Away
-    })?;
+    let (Some(tls), Stream::Tcp(tcp)) = (&gate.tls, stream) else { return Err(Turned::Away) };
+    let stream = accept(tls, tcp).await?;
     handshake.tls_established().map_err(|_out_of_turn| Turned::Away)?;
-    Ok(Stream::ServerTls(Box::new(tls)))
+    Ok(Stream::ServerTls(stream))
+}
+
+async fn accept(tls: &Tls, tcp: TcpStream) -> Result<Box<ServerTls>, Turned> {
+    tls.acceptor.accept(tcp).await.map(Box::new).map_err(|error| {
+        tracing::info!(%error, "a client's TLS handshake failed");
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let is_about_certificate = cause.is_some_and(|cause| {
+            use rustls::Error::{InvalidCertificate, NoCertificatesPresented};
+            matches!(cause, InvalidCertificate(_) | NoCertificatesPresented)
+        });
+        if !is_about_certificate {
+            return Turned::Away;
+        }
+        // TLS itself has told the client.
+        Turned::Refused {
+            stream: None,
+            claimed: None,
+            target: None,
+            reason: "certificate_refused",
+            error: Refused::new("28000", "the certificate is not accepted"),
+        }
+    })
 }
 
 fn broke(stream: Stream, error: ProtocolError, startup: Option<&StartupParameters>) -> Turned {
@@ -143,7 +224,11 @@ fn broke(stream: Stream, error: ProtocolError, startup: Option<&StartupParameter
         stream: Some(Box::new(stream)),
         claimed: startup.and_then(|startup| startup.user.parse().ok()),
         target: startup.and_then(target_of),
-        reason: "protocol_violation",
+        reason: if error == ProtocolError::OtherChannel {
+            "channel_binding_failed"
+        } else {
+            "protocol_violation"
+        },
         error: Refused::new(error.sqlstate(), error.to_string()),
     }
 }
@@ -165,7 +250,7 @@ fn may_speak_in_the_clear(peer: SocketAddr, allow_plaintext: bool) -> bool {
 
 /// Says so before the client has shown anything of its token.
 fn needs_tls(stream: Stream, startup: &StartupParameters) -> Turned {
-    let message = "this gateway takes connections from other machines by TLS only";
+    let message = "this gateway takes this connection by TLS only";
     let hint = "Connect with sslmode=require or stronger.";
     Turned::Refused {
         stream: Some(Box::new(stream)),

@@ -1,6 +1,6 @@
 //! Who a session belongs to, as proved at log-in.
 
-use model::{CredentialId, IdentityName, SessionId};
+use model::{CredentialId, IdentityName, SessionId, Timestamp};
 
 /// The subject of a session.
 #[derive(Clone, Debug)]
@@ -11,4 +11,6 @@ pub(crate) struct Who {
     pub(crate) identity: IdentityName,
     /// The credential with which it did.
     pub(crate) credential: CredentialId,
+    /// When the client's certificate ends, exclusive, if one proves the identity.
+    pub(crate) certificate_until: Option<Timestamp>,
 }

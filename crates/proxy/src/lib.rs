@@ -25,6 +25,7 @@ mod cancel;
 mod clock;
 mod compare;
 mod denial;
+mod dial;
 mod directory;
 mod ending;
 mod errors;
@@ -63,7 +64,8 @@ pub use fence::{Finding, Reach, Weight};
 pub use gateway::{Gateway, GatewayView, Preflight, RelationColumns, StartError};
 pub use probe::{Probe, ProbeError, probe};
 pub use settings::{
-    Limits, ProvisionSettings, Secret, Settings, TargetAddress, TargetSettings, TargetTls,
+    ClientCertificates, ClientTls, Limits, ProvisionSettings, Secret, Settings, TargetAddress,
+    TargetSettings, TargetTls, TlsNegotiation,
 };
 pub use usage::{UsageBook, UsageFold};
 

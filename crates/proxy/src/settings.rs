@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{MaskDeclaration, TargetName};
+use pgwire::BindingPolicy;
+use rustls_pki_types::CertificateDer;
 
 /// A password of a target. Never printed.
 #[derive(Clone)]
@@ -67,7 +69,45 @@ pub enum TargetTls {
     /// It is not: for a Unix socket or the loopback interface.
     Disabled,
     /// TLS with a certificate that chains to a known authority and names the host.
-    VerifyFull(Arc<rustls::ClientConfig>),
+    VerifyFull {
+        /// Authorities and algorithms.
+        config: Arc<rustls::ClientConfig>,
+        /// How TLS begins.
+        negotiation: TlsNegotiation,
+        /// Whether the log-in must be bound to it.
+        binding: BindingPolicy,
+    },
+}
+
+/// How TLS begins on the connection to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsNegotiation {
+    /// By `SSLRequest`.
+    Requested,
+    /// With the first byte, as PostgreSQL 17 and later take it.
+    Direct,
+}
+
+/// Encryption of client connections.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// Certificate, key, authorities of clients, algorithms.
+    pub config: Arc<rustls::ServerConfig>,
+    /// The certificate that clients see, to which they can bind their log-in.
+    pub certificate: CertificateDer<'static>,
+    /// Whether clients prove themselves by certificates.
+    pub clients: ClientCertificates,
+}
+
+/// Whether clients prove themselves by certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    Off,
+    /// A client that has one that is its identity's needs no token.
+    Optional,
+    /// A client needs one that is its identity's, and TLS.
+    Required,
 }
 
 /// One guarded PostgreSQL database.
@@ -112,7 +152,7 @@ pub struct Settings {
     /// Where clients connect. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Encryption of client connections; without it, clients speak in the clear.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<ClientTls>,
     /// Whether clients of other machines may speak in the clear. Those of this machine may.
     pub allow_plaintext: bool,
     /// What is guarded.

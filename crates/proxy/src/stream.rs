@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -27,6 +28,18 @@ impl Stream {
             Self::Tcp(_) | Self::Unix(_) => false,
             Self::ServerTls(_) | Self::ClientTls(_) => true,
         }
+    }
+}
+
+impl Stream {
+    /// The chain that a client presented, its own certificate first, or a target's.
+    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        let shown = match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::ServerTls(stream) => stream.get_ref().1.peer_certificates(),
+            Self::ClientTls(stream) => stream.get_ref().1.peer_certificates(),
+        };
+        shown.unwrap_or_default()
     }
 }
 

@@ -9,17 +9,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use model::TargetName;
 use pgwire::{
-    BackendDecoder, CancelKey, TargetError, TargetEvent, TargetHandshake, TargetLogin,
-    TargetPassword, TlsAnswer, WeakPasswords, write,
+    BackendDecoder, BindingPolicy, CancelKey, ChannelBinding, TargetError, TargetEvent,
+    TargetHandshake, TargetLogin, TargetPassword, WeakPasswords, write,
 };
-use rustls_pki_types::ServerName;
 use sql::Catalog;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
 use crate::fence::Fence;
-use crate::settings::{Limits, Secret, TargetAddress, TargetSettings, TargetTls};
+use crate::settings::{Limits, Secret, TargetSettings, TargetTls};
 use crate::stream::Stream;
 
 /// One guarded database.
@@ -81,6 +79,9 @@ pub(crate) enum ConnectError {
     /// The target does not speak TLS, and the settings ask for it.
     #[error("{0} does not offer TLS; set tls = \"disable\" only if the path to it is safe")]
     NoTls(String),
+    /// The target does not say within TLS that it speaks PostgreSQL.
+    #[error("{0} does not take TLS without being asked; set tls_negotiation = \"request\"")]
+    NoAlpn(String),
     /// Not a name that a certificate can carry.
     #[error("`{0}` cannot be checked against a certificate")]
     Name(String),
@@ -149,6 +150,9 @@ impl Target {
         login: TargetLogin,
     ) -> Result<Connected, ConnectError> {
         let mut stream = self.open().await?;
+        let binding = stream.peer_certificates().first().and_then(|own| identity::end_point(own));
+        let binding = binding.map_or(ChannelBinding::Unavailable, ChannelBinding::EndPoint);
+        let login = TargetLogin { binding, ..login };
         let mut handshake =
             TargetHandshake::new(login).map_err(|error| ConnectError::Login(error.into()))?;
         loop {
@@ -179,51 +183,6 @@ impl Target {
         }
     }
 
-    /// Opens a connection, encrypted as the settings say.
-    async fn open(&self) -> Result<Stream, ConnectError> {
-        let address = &self.settings.address;
-        let (tcp, host) = match address {
-            TargetAddress::Unix { .. } => {
-                let socket = UnixStream::connect(address.to_string()).await;
-                return socket.map(Stream::Unix).map_err(|source| self.io(source));
-            }
-            TargetAddress::Tcp { host, port } => {
-                let tcp = TcpStream::connect((host.as_str(), *port)).await;
-                (tcp.map_err(|source| self.io(source))?, host)
-            }
-        };
-        tcp.set_nodelay(true).map_err(|source| self.io(source))?;
-        match &self.settings.tls {
-            TargetTls::Disabled => Ok(Stream::Tcp(tcp)),
-            TargetTls::VerifyFull(config) => self.encrypt(tcp, host, Arc::clone(config)).await,
-        }
-    }
-
-    async fn encrypt(
-        &self,
-        mut tcp: TcpStream,
-        host: &str,
-        config: Arc<rustls::ClientConfig>,
-    ) -> Result<Stream, ConnectError> {
-        let mut request = bytes::BytesMut::new();
-        write::ssl_request(&mut request);
-        tcp.write_all(&request).await.map_err(|source| self.io(source))?;
-        // One byte only: what a server sends behind it in the clear must not be taken as encrypted.
-        let mut answer = [0; 1];
-        tcp.read_exact(&mut answer).await.map_err(|source| self.io(source))?;
-        match pgwire::tls_answer(&answer).map_err(TargetError::from)? {
-            Some(TlsAnswer::Accepted) => {}
-            Some(TlsAnswer::Refused) | None => {
-                return Err(ConnectError::NoTls(self.settings.address.to_string()));
-            }
-        }
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_invalid| ConnectError::Name(host.to_owned()))?;
-        let connector = tokio_rustls::TlsConnector::from(config);
-        let tls = connector.connect(name, tcp).await.map_err(|source| self.io(source))?;
-        Ok(Stream::ClientTls(Box::new(tls)))
-    }
-
     fn login(&self, user: &str, password: Option<&Secret>) -> TargetLogin {
         TargetLogin {
             user: user.to_owned(),
@@ -235,6 +194,12 @@ impl Target {
                 WeakPasswords::Refused
             },
             nonce: pgwire::ScramNonce::new(crypto::random()),
+            // Known once the connection stands.
+            binding: ChannelBinding::Unavailable,
+            binding_policy: match &self.settings.tls {
+                TargetTls::Disabled => BindingPolicy::Preferred,
+                TargetTls::VerifyFull { binding, .. } => *binding,
+            },
         }
     }
 
@@ -270,7 +235,7 @@ impl Target {
         key.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn io(&self, source: std::io::Error) -> ConnectError {
+    pub(crate) fn io(&self, source: std::io::Error) -> ConnectError {
         ConnectError::Io { address: self.settings.address.to_string(), source }
     }
 }

@@ -7,7 +7,10 @@ use model::{
     ScramVerifier, Timestamp,
 };
 
-use crate::{Credential, Ended, GrantEntry, Identity, Registry, RegistryError, Target, grant_hash};
+use crate::{
+    Credential, CredentialProof, Ended, GrantEntry, Identity, Registry, RegistryError, Target,
+    grant_hash,
+};
 
 /// How long a decision still looks at a grant that has ended, to be able to say so.
 ///
@@ -27,6 +30,24 @@ struct Stamp<'r> {
 impl Stamp<'_> {
     fn ended(&self, reason: &str) -> Ended {
         Ended { at: self.at, by: self.by.to_owned(), reason: reason.to_owned() }
+    }
+
+    fn credential(
+        &self,
+        id: CredentialId,
+        identity: &IdentityName,
+        proof: CredentialProof,
+        expires_at: Timestamp,
+    ) -> Credential {
+        Credential {
+            id,
+            identity: identity.clone(),
+            proof,
+            issued_at: self.at,
+            issued_by: self.by.to_owned(),
+            expires_at,
+            revoked: None,
+        }
     }
 }
 
@@ -76,16 +97,14 @@ impl Registry {
                 self.identity_mut(identity)?.expires_at = Some(*expires_at);
                 Ok(())
             }
-            ControlEvent::CredentialIssued { credential, identity, verifier, expires_at } => self
-                .issue_credential(Credential {
-                    id: *credential,
-                    identity: identity.clone(),
-                    verifier: verifier.clone(),
-                    issued_at: stamp.at,
-                    issued_by: stamp.by.to_owned(),
-                    expires_at: *expires_at,
-                    revoked: None,
-                }),
+            ControlEvent::CredentialIssued { credential, identity, verifier, expires_at } => {
+                let proof = CredentialProof::Token(verifier.clone());
+                self.add_credential(stamp.credential(*credential, identity, proof, *expires_at))
+            }
+            ControlEvent::CertificateAdded { credential, identity, certificate, expires_at } => {
+                let proof = CredentialProof::Certificate(certificate.clone());
+                self.add_credential(stamp.credential(*credential, identity, proof, *expires_at))
+            }
             ControlEvent::CredentialRevoked { credential, reason } => {
                 self.revoke_credential(&stamp, *credential, reason)
             }
@@ -131,21 +150,32 @@ impl Registry {
         Ok(())
     }
 
-    /// Adds a credential, which replaces the identity's former one: a leaked token is of use only
-    /// until the next is issued.
-    fn issue_credential(&mut self, credential: Credential) -> Result<(), RegistryError> {
+    /// Adds a credential. A token replaces the identity's former one: a leaked one is of use only
+    /// until the next is issued. A certificate's name replaces the same name of the identity.
+    fn add_credential(&mut self, credential: Credential) -> Result<(), RegistryError> {
         let (id, at) = (credential.id, credential.issued_at);
         self.usable_identity(&credential.identity, at)?;
         if self.credentials.contains_key(&id) {
             return Err(RegistryError::DuplicateCredential(id));
         }
-        if !is_well_formed(&credential.verifier) {
-            return Err(RegistryError::BadVerifier(id));
-        }
         if credential.expires_at <= at {
             return Err(RegistryError::EndsBeforeItBegins(credential.expires_at));
         }
-        let former = self.newest_credential.insert(credential.identity.clone(), id);
+        let former = match &credential.proof {
+            CredentialProof::Token(verifier) => {
+                if !is_well_formed(verifier) {
+                    return Err(RegistryError::BadVerifier(id));
+                }
+                self.newest_token.insert(credential.identity.clone(), id)
+            }
+            CredentialProof::Certificate(name) => {
+                let holder = self.certified_by(name, at).map(|held| &held.identity);
+                if holder.is_some_and(|holder| *holder != credential.identity) {
+                    return Err(RegistryError::CertificateTaken(name.clone()));
+                }
+                self.certificates.insert(name.clone(), id)
+            }
+        };
         if let Some(former) = former.and_then(|former| self.credentials.get_mut(&former)) {
             let replaced =
                 Ended { at, by: credential.issued_by.clone(), reason: format!("replaced by {id}") };

@@ -1,8 +1,8 @@
 //! What the inventory holds: identities, credentials, grants, targets.
 
 use model::{
-    CredentialId, Grant, GrantHash, IdentityKind, IdentityName, Lifecycle, MaskDeclaration,
-    ScramVerifier, TargetName, Timestamp,
+    CertificateName, CredentialId, Grant, GrantHash, IdentityKind, IdentityName, Lifecycle,
+    MaskDeclaration, ScramVerifier, TargetName, Timestamp,
 };
 
 /// When, by whom and why something ended or changed.
@@ -47,6 +47,15 @@ impl Identity {
     }
 }
 
+/// What a client must prove to be an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialProof {
+    /// That it has a token, which this verifies.
+    Token(ScramVerifier),
+    /// That it has the key of a certificate with this name.
+    Certificate(CertificateName),
+}
+
 /// One way in which an identity proves itself. Holds a verifier, never the token.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Credential {
@@ -54,9 +63,9 @@ pub struct Credential {
     pub id: CredentialId,
     /// Whose it is.
     pub identity: IdentityName,
-    /// What checks it. Left out of JSON: with it one could guess tokens offline.
+    /// What checks it. Left out of JSON: with a verifier one could guess tokens offline.
     #[serde(skip)]
-    pub verifier: ScramVerifier,
+    pub proof: CredentialProof,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// Who issued it.
@@ -71,6 +80,14 @@ impl Credential {
     /// True if it is not revoked and, at `now`, not expired.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && now < self.expires_at
+    }
+
+    /// The certificate's name that it is, if it is one.
+    pub fn certificate(&self) -> Option<&CertificateName> {
+        match &self.proof {
+            CredentialProof::Token(_) => None,
+            CredentialProof::Certificate(name) => Some(name),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a control record is refused.
 
-use model::{CredentialId, GrantId, IdentityName, Timestamp};
+use model::{CertificateName, CredentialId, GrantId, IdentityName, Timestamp};
 
 /// A control record says what cannot be. The inventory is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum RegistryError {
     /// The verifier could not check any token.
     #[error("the verifier of credential {0} is not one of SCRAM-SHA-256")]
     BadVerifier(CredentialId),
+    /// A certificate proves one identity.
+    #[error("certificates with the name `{0}` are another identity's already")]
+    CertificateTaken(CertificateName),
     /// No such grant.
     #[error("there is no grant {0}")]
     UnknownGrant(GrantId),

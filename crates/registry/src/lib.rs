@@ -16,7 +16,7 @@ mod error;
 mod hash;
 mod registry;
 
-pub use entry::{Credential, Ended, GrantEntry, Identity, Target};
+pub use entry::{Credential, CredentialProof, Ended, GrantEntry, Identity, Target};
 pub use error::RegistryError;
 pub use hash::grant_hash;
 pub use registry::Registry;

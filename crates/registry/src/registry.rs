@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{CredentialId, GrantId, IdentityName, Lifecycle, TargetName, Timestamp};
+use model::{
+    CertificateName, CredentialId, GrantId, IdentityName, Lifecycle, TargetName, Timestamp,
+};
 use policy::{LiveGrant, Standing, Usage};
 
 use crate::{Credential, GrantEntry, Identity, Target};
@@ -16,8 +18,10 @@ pub struct Registry {
     pub(crate) grants: BTreeMap<GrantId, GrantEntry>,
     pub(crate) targets: BTreeMap<TargetName, Target>,
     pub(crate) settings_sha256: Option<String>,
-    /// The identity's newest credential, whether or not it is still live.
-    pub(crate) newest_credential: BTreeMap<IdentityName, CredentialId>,
+    /// The identity's newest token, whether or not it is still live.
+    pub(crate) newest_token: BTreeMap<IdentityName, CredentialId>,
+    /// The newest credential with each certificate's name, whether or not it is still live.
+    pub(crate) certificates: BTreeMap<CertificateName, CredentialId>,
     /// The grants that a decision looks at: neither revoked nor long over.
     pub(crate) current_grants: BTreeMap<(IdentityName, TargetName), Vec<GrantId>>,
 }
@@ -53,10 +57,29 @@ impl Registry {
         self.credentials.values()
     }
 
-    /// The credential with which the identity can log in at `now`. Issuing one replaces the former.
-    pub fn credential_of(&self, name: &IdentityName, now: Timestamp) -> Option<&Credential> {
-        let newest = self.newest_credential.get(name)?;
+    /// The token with which the identity can log in at `now`. Issuing one replaces the former.
+    pub fn token_of(&self, name: &IdentityName, now: Timestamp) -> Option<&Credential> {
+        let newest = self.newest_token.get(name)?;
         self.credentials.get(newest).filter(|credential| credential.is_live(now))
+    }
+
+    /// The credential that a certificate with this name is at `now`, whosever it is.
+    pub fn certified_by(&self, name: &CertificateName, now: Timestamp) -> Option<&Credential> {
+        let newest = self.certificates.get(name)?;
+        self.credentials.get(newest).filter(|credential| credential.is_live(now))
+    }
+
+    /// The certificates' names with which the identity can log in at `now`.
+    pub fn certificates_of<'s>(
+        &'s self,
+        name: &IdentityName,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'s Credential> + use<'s> {
+        let own = name.clone();
+        self.certificates
+            .values()
+            .filter_map(|id| self.credentials.get(id))
+            .filter(move |credential| credential.identity == own && credential.is_live(now))
     }
 
     /// The grant of that id.

@@ -1,8 +1,9 @@
 //! Python programs of others, unmodified, installed once below the build directory.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use crate::programs;
@@ -34,6 +35,24 @@ impl Environment {
         let mut command = Command::new(self.program("python"));
         command.arg("-B").arg(scripts.join(script));
         command
+    }
+
+    /// Runs a script with a password in `PGPASSWORD`.
+    pub fn run(&self, script: &str, arguments: &[&str], password: &str) -> Output {
+        let mut command = self.script(script);
+        command.args(arguments).env("PGPASSWORD", password);
+        command.output().expect("python does not start")
+    }
+
+    /// Starts a script that prints one line and then runs until its standard input ends, and returns
+    /// the process with the line.
+    pub fn start(&self, script: &str, arguments: &[&str]) -> (Child, String) {
+        let mut command = self.script(script);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python does not start");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        (child, line.trim().to_owned())
     }
 
     /// A program of the environment, which is installed first if need be.

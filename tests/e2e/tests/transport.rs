@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use e2e::{Cluster, Gateway, Settings, Target, certificate, ledger, programs, scratch};
+use e2e::{Cluster, Gateway, Settings, Target, certificate, ledger, programs, python, scratch};
 
 fn psql(gateway: &Gateway, token: &str, options: &str) -> Output {
     Command::new(programs::postgres("psql"))
@@ -48,6 +48,7 @@ fn a_client_may_insist_on_tls_and_check_the_gateways_name() {
     #[rustfmt::skip]
     let cases = [
         ("sslmode=require".to_owned(),  true),
+        ("sslmode=require channel_binding=require".to_owned(),  true),
         (full(&files.authority),        true),
         (full(&strangers.authority),    false),
     ];
@@ -107,6 +108,59 @@ fn the_gateway_checks_the_targets_certificate() {
     let more = ["--for", "1h", "--task", "T", "--purpose", "P"];
     assert_eq!(gateway.command_line(&[&grant[..], &more].concat()).status.code(), Some(1));
     assert!(gateway.connect("agent", "wrong", &token).is_err());
+}
+
+#[test]
+fn a_target_may_have_to_bind_the_log_in_and_to_take_tls_directly() {
+    let cluster = Cluster::shared();
+    let database = cluster.billing();
+    let files = &cluster.certificates;
+    let terminator = |alpn: &str| {
+        let port = cluster.address.port().to_string();
+        let paths = [&files.certificate, &files.key].map(|path| path.to_str().unwrap());
+        let (child, line) =
+            python::DRIVERS.start("tls_terminator.py", &[paths[0], paths[1], &port, alpn]);
+        (child, line.parse::<u16>().unwrap())
+    };
+    let ((mut one, direct), (mut other, silent)) = (terminator("postgresql"), terminator(""));
+    let target = |name: &str, more: &[(&str, String)]| {
+        let mut target = Target::billing(&database);
+        target.name = name.into();
+        let tls = [
+            ("tls", "\"verify-full\"".to_owned()),
+            ("ca", format!("\"{}\"", files.authority.display())),
+        ];
+        let more = tls.iter().chain(more);
+        target.more = more.map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        target
+    };
+    let require = || ("channel_binding", "\"require\"".to_owned());
+    let directly = || ("tls_negotiation", "\"direct\"".to_owned());
+    let port = |port: u16| ("port", port.to_string());
+    let targets = vec![
+        target("bound", &[require()]),
+        target("direct", &[directly(), port(direct)]),
+        // Behind something that ends TLS, the log-in cannot be bound to it.
+        target("unbound", &[directly(), port(direct), require()]),
+        target("silent", &[directly(), port(silent)]),
+        target("old", &[directly()]),
+    ];
+    let gateway = Gateway::start(&Settings::new(targets));
+    let token = gateway.identity("agent");
+    for name in ["bound", "direct"] {
+        gateway.grant("agent", name, &["select:billing.customers(id,name)"]);
+        let mut wire = gateway.connect("agent", name, &token).unwrap();
+        assert_eq!(wire.simple("SELECT name FROM billing.customers WHERE id = 7").rows().len(), 1);
+    }
+    gateway.wait_until_it_says("does not bind the log-in");
+    gateway.wait_until_it_says("does not take TLS without being asked");
+    for name in ["unbound", "silent", "old"] {
+        assert!(gateway.connect("agent", name, &token).is_err(), "{name}");
+    }
+    for child in [&mut one, &mut other] {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
 }
 
 #[test]

@@ -132,7 +132,8 @@ impl<'a> Sieve<'a> {
             | ControlEvent::IdentityDisabled { identity, .. }
             | ControlEvent::IdentityEnabled { identity, .. }
             | ControlEvent::IdentityExpirySet { identity, .. } => of(identity),
-            ControlEvent::CredentialIssued { credential, identity, .. } => {
+            ControlEvent::CredentialIssued { credential, identity, .. }
+            | ControlEvent::CertificateAdded { credential, identity, .. } => {
                 self.credentials.insert(*credential, identity.clone());
                 of(identity)
             }

@@ -2,9 +2,12 @@
 
 use std::str::FromStr;
 
+use api::certificates::NewCertificate;
 use api::identities::NewIdentity;
 use api::tokens::NewToken;
-use model::{CredentialId, IdentityKind, IdentityName, Timestamp};
+use model::{
+    CertificateName, CredentialId, IdentityKind, IdentityName, SpiffeId, SubjectName, Timestamp,
+};
 
 use super::show::{document, name, time};
 use super::{Context, Exit, Failure};
@@ -52,6 +55,11 @@ Example:
     Token {
         #[command(subcommand)]
         command: Token,
+    },
+    /// Say which names in a client's certificate prove an identity
+    Certificate {
+        #[command(subcommand)]
+        command: Certificate,
     },
 }
 
@@ -111,6 +119,40 @@ Example:
     Revoke(WithReason<CredentialId>),
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Certificate {
+    /// Accept certificates with a name. The settings say who may issue them
+    #[command(after_help = "\
+Examples:
+  countersign identity certificate add billing-agent --spiffe spiffe://example.org/billing-agent
+  countersign identity certificate add billing-agent --subject 'CN=billing-agent,O=Company'")]
+    Add(AddCertificate),
+    /// End a name's use at once; sessions that it opened are closed
+    Revoke(WithReason<CredentialId>),
+}
+
+#[derive(Debug, clap::Args)]
+struct AddCertificate {
+    /// Whose
+    name: IdentityName,
+    #[command(flatten)]
+    named: Named,
+    /// How long it can be used
+    #[arg(long, value_name = "LENGTH", default_value = "90d")]
+    lifetime: Length,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Named {
+    /// The SPIFFE ID in the certificate
+    #[arg(long, value_name = "ID")]
+    spiffe: Option<SpiffeId>,
+    /// Its whole subject, as `openssl x509 -noout -subject -nameopt RFC2253` writes it
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<SubjectName>,
+}
+
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let printer = &context.printer;
     match &args.command {
@@ -137,7 +179,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             printer.result(&issued, document)?;
             printer.remark("the token is shown this once; only its verifier is kept")?;
         }
-        Command::Token { command: Token::Revoke(WithReason { what, reason }) } => {
+        Command::Certificate { command: Certificate::Add(args) } => {
+            let names = [
+                args.named.spiffe.clone().map(CertificateName::Spiffe),
+                args.named.subject.clone().map(CertificateName::Subject),
+            ];
+            let Some(certificate) = names.into_iter().flatten().next() else {
+                return Err(Failure::Usage("give --spiffe or --subject".into()));
+            };
+            let new = NewCertificate { certificate, lifetime_s: Some(args.lifetime.0.as_secs()) };
+            let added = context.ask(async |gw| gw.add_certificate(&args.name, &new).await)?;
+            printer.result(&added, document)?;
+        }
+        Command::Token { command: Token::Revoke(WithReason { what, reason }) }
+        | Command::Certificate { command: Certificate::Revoke(WithReason { what, reason }) } => {
             let answer = context.ask(async |gw| gw.revoke_credential(*what, reason).await)?;
             printer.result(&answer, document)?;
         }

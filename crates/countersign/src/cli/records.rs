@@ -31,9 +31,15 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             let target = target.as_ref().map_or("?", |name| name.as_str());
             format!("LOGIN REFUSED  {claimed} on {target} from {peer}: {reason}")
         }
-        AccessEvent::SessionOpened { session, identity, target, peer, tls, mode, .. } => {
+        AccessEvent::SessionOpened {
+            session, identity, target, peer, tls, mode, login, ..
+        } => {
             let tls = if *tls { "TLS" } else { "no TLS" };
-            format!("{session}  opened by {identity} on {target} from {peer}, {tls}, {mode}")
+            let login = login
+                .as_ref()
+                .map(|login| format!(", {}", super::show::name(login)))
+                .unwrap_or_default();
+            format!("{session}  opened by {identity} on {target} from {peer}, {tls}{login}, {mode}")
         }
         AccessEvent::SessionClosed { session, commands, reason } => {
             format!("{session}  closed after {commands} commands: {}", session_end(*reason))
@@ -109,6 +115,9 @@ fn control(event: &ControlEvent, by: &str) -> String {
         }
         ControlEvent::CredentialIssued { credential, identity, expires_at, .. } => {
             format!("{credential} issued to {identity} until {expires_at}")
+        }
+        ControlEvent::CertificateAdded { credential, identity, certificate, expires_at } => {
+            format!("{credential} of {identity} until {expires_at}: certificates of {certificate}")
         }
         ControlEvent::CredentialRevoked { credential, reason } => {
             format!("{credential} revoked: {reason}")

@@ -85,7 +85,11 @@ pub(crate) fn target(target: &Target) -> Result<TargetSettings, anyhow::Error> {
         allow_weak_password: target.allow_weak_password,
         tls: match &target.tls {
             TargetTls::Disabled => proxy::TargetTls::Disabled,
-            TargetTls::VerifyFull { ca } => proxy::TargetTls::VerifyFull(tls::for_target(ca)?),
+            TargetTls::VerifyFull { ca, negotiation, binding } => proxy::TargetTls::VerifyFull {
+                config: tls::for_target(ca)?,
+                negotiation: *negotiation,
+                binding: *binding,
+            },
         },
         masks: target.masks.clone(),
         provision,

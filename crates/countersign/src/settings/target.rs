@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use model::{Mask, MaskDeclaration, TargetName};
+use pgwire::BindingPolicy;
+use proxy::TlsNegotiation;
 
 use super::reader::{Field, Problems, Section, Text};
 use super::secret::SecretRef;
@@ -33,6 +35,10 @@ pub(crate) enum TargetTls {
     VerifyFull {
         /// PEM file of certificate authorities.
         ca: PathBuf,
+        /// How it begins.
+        negotiation: TlsNegotiation,
+        /// Whether the log-in must be bound to it.
+        binding: BindingPolicy,
     },
 }
 
@@ -202,6 +208,8 @@ fn read_tls(
 ) -> Option<TargetTls> {
     let tls = section.take("tls");
     let ca = section.take("ca");
+    let negotiation_field = section.take("tls_negotiation");
+    let binding_field = section.take("channel_binding");
     let is_unix = matches!(host, Some(TargetHost::Unix(_)));
     let is_verified = match tls {
         None => !is_unix,
@@ -226,19 +234,45 @@ fn read_tls(
             }
         }
     };
-    match (is_verified, ca) {
-        (true, None) => Some(TargetTls::VerifyFull { ca: CA_DEFAULT.into() }),
-        (true, Some(field)) => {
-            let ca = field.text(problems)?;
-            Some(TargetTls::VerifyFull { ca: base.join(ca.value) })
-        }
-        (false, None) => Some(TargetTls::Disabled),
-        (false, Some(field)) => {
+    if is_verified {
+        let ca = match ca {
+            None => CA_DEFAULT.into(),
+            Some(field) => base.join(field.text(problems)?.value),
+        };
+        let negotiation =
+            [("request", TlsNegotiation::Requested), ("direct", TlsNegotiation::Direct)];
+        let binding = [("prefer", BindingPolicy::Preferred), ("require", BindingPolicy::Required)];
+        return Some(TargetTls::VerifyFull {
+            ca,
+            negotiation: choose(negotiation_field, negotiation, problems)?,
+            binding: choose(binding_field, binding, problems)?,
+        });
+    }
+    match ca.or(negotiation_field).or(binding_field) {
+        None => Some(TargetTls::Disabled),
+        Some(field) => {
             let fix = "Remove it, or write tls = \"verify-full\"";
             problems.add(&field.place, "has no meaning without TLS", fix);
             None
         }
     }
+}
+
+/// Reads one of two words, of which the first is the default.
+fn choose<T: Copy>(
+    field: Option<Field<'_>>,
+    [default, other]: [(&str, T); 2],
+    problems: &mut Problems,
+) -> Option<T> {
+    let Some(field) = field else { return Some(default.1) };
+    let text = field.text(problems)?;
+    let found = [default, other].into_iter().find(|(word, _)| *word == text.value);
+    if found.is_none() {
+        let what = format!("`{}` is not known here", text.value);
+        let fix = format!("Write \"{}\", the default, or \"{}\"", default.0, other.0);
+        problems.add(&text.place, what, fix);
+    }
+    found.map(|(_, value)| value)
 }
 
 fn read_masks(sections: Vec<Section<'_>>, problems: &mut Problems) -> Vec<MaskDeclaration> {

@@ -114,6 +114,10 @@ fn each_mistake_names_its_key() {
         ("port = 5433",              "tls = \"verify-full\"",             "target[1].tls",     "a Unix socket has no TLS"),
         ("port = 5433",              "ca = \"ca.pem\"",                   "target[1].ca",      "without TLS"),
         ("tls = \"disable\"",        "tls = \"require\"",                 "target[0].tls",     "verify-full"),
+        ("tls = \"disable\"",        "tls_negotiation = \"soon\"",        "target[0].tls_negotiation", "\"direct\""),
+        ("tls = \"disable\"",        "channel_binding = \"yes\"",         "target[0].channel_binding", "\"require\""),
+        ("port = 5433",              "channel_binding = \"require\"",     "target[1].channel_binding", "without TLS"),
+        ("[limits]",                 "client_ca = \"ca.pem\"\n[limits]",  "listen.client_ca",  "without TLS"),
         ("tls = \"disable\"",        "tls = \"disable\"\nuser_name = 1",  "target[0].user_name", "is not a known key"),
         ("{ file = \"billing.password\" }", "{ file = \"a\", env = \"B\" }", "target[0].password", "exactly one of"),
         ("{ file = \"billing.password\" }", "{ credential = \"../x\" }",  "target[0].password.credential", "not the name of a credential"),
@@ -169,5 +173,33 @@ fn the_documentation_lists_every_limit_with_its_default_and_bounds() {
     for (name, default, low, high) in limits::TABLE {
         let row = format!("| `{name}` | {default} | {low} to {high} |");
         assert!(page.contains(&row), "docs/settings.md lacks: {row}");
+    }
+}
+
+#[test]
+fn client_certificates_need_their_authorities_and_tls() {
+    let listen = |more: &str| {
+        let lines = format!("tls_certificate = \"c\"\ntls_private_key = \"k\"\n{more}\n[limits]");
+        parsed(&RIGHT.replace("[limits]", &lines))
+    };
+    let clients = |more: &str| listen(more).unwrap().listen.tls.unwrap().clients;
+    let ca = PathBuf::from("/etc/countersign/ca.pem");
+    assert_eq!(clients(""), ClientCertificates::Off);
+    assert_eq!(clients("client_certificates = \"off\""), ClientCertificates::Off);
+    let both = |mode: &str| format!("client_ca = \"ca.pem\"\nclient_certificates = \"{mode}\"");
+    assert_eq!(clients(&both("optional")), ClientCertificates::Optional(ca.clone()));
+    assert_eq!(clients(&both("required")), ClientCertificates::Required(ca));
+    #[rustfmt::skip]
+    let cases = [
+        ("client_ca = \"ca.pem\"".to_owned(),             "listen.client_ca",           "does not say whether"),
+        ("client_certificates = \"required\"".to_owned(), "listen.client_certificates", "needs the authorities"),
+        (both("off"),                                     "listen.client_ca",           "no meaning"),
+        (both("always"),                                  "listen.client_certificates", "not a way"),
+    ];
+    for (more, key, message) in cases {
+        let problems = listen(&more).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!(problem.key, key);
+        assert!(problem.to_string().contains(message), "{problem}");
     }
 }

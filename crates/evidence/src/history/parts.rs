@@ -1,8 +1,8 @@
 //! The parts of a joined access ledger: sessions, commands, outcomes, denials, failures, runs.
 
 use model::{
-    CommandRef, Facts, FinishedResult, GrantRef, IdentityName, Protocol, Redaction, SessionEnd,
-    TargetName, Timestamp, Touch,
+    CommandRef, CredentialId, Facts, FinishedResult, GrantRef, IdentityName, Protocol, Redaction,
+    SessionEnd, TargetName, Timestamp, Touch,
 };
 
 /// One session.
@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) tls: bool,
     pub(crate) mode: String,
     pub(crate) application: String,
+    /// With which credential it was opened, if its record says so.
+    pub(crate) credential: Option<CredentialId>,
     pub(crate) closed: Option<Closed>,
     pub(crate) allowed: u64,
     pub(crate) denied: u64,
@@ -47,6 +49,8 @@ pub(crate) struct Intended {
     pub(crate) control_size: u64,
     pub(crate) grants: Vec<GrantRef>,
     pub(crate) facts: Facts,
+    /// The credential of its session, if the session's record says so.
+    pub(crate) credential: Option<CredentialId>,
     pub(crate) ending: Ending,
 }
 

@@ -147,7 +147,8 @@ fn concerns(case: &Case<'_>, entry: &ControlRecord) -> bool {
         | ControlEvent::IdentityDisabled { identity, .. }
         | ControlEvent::IdentityEnabled { identity, .. }
         | ControlEvent::IdentityExpirySet { identity, .. }
-        | ControlEvent::CredentialIssued { identity, .. } => filters.admit(Some(identity), None),
+        | ControlEvent::CredentialIssued { identity, .. }
+        | ControlEvent::CertificateAdded { identity, .. } => filters.admit(Some(identity), None),
         ControlEvent::CredentialRevoked { credential, .. } => {
             let credential = case.inventory.credential(*credential);
             filters.admit(credential.map(|credential| &credential.identity), None)
@@ -189,6 +190,9 @@ fn describe(event: &ControlEvent) -> (String, String) {
         }
         ControlEvent::CredentialIssued { credential, identity, expires_at, .. } => {
             (identity.to_string(), format!("{credential}, expires {expires_at}"))
+        }
+        ControlEvent::CertificateAdded { credential, identity, certificate, expires_at } => {
+            (identity.to_string(), format!("{credential}, {certificate}, expires {expires_at}"))
         }
         ControlEvent::CredentialRevoked { credential, reason } => {
             (credential.to_string(), reason.clone())

@@ -22,7 +22,8 @@ const EVENT_TYPES: &[(&str, &str, &str)] = &[
     ("control", "identity_enabled",      "a disabled account is enabled"),
     ("control", "identity_expiry_set",   "an account's end is set or moved"),
     ("control", "credential_issued",     "a token is issued; only its verifier is kept"),
-    ("control", "credential_revoked",    "a token is revoked"),
+    ("control", "certificate_added",     "certificates with a name become an account's credential"),
+    ("control", "credential_revoked",    "a token or a certificate's name is revoked"),
     ("control", "grant_created",         "privileges are granted"),
     ("control", "grant_revoked",         "privileges are revoked"),
     ("access",  "epoch_started",         "the gateway opens the access ledger"),
@@ -214,7 +215,7 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), EVENT_TYPES.len());
-        // Twelve variants of `AccessEvent`, twelve of `ControlEvent`; their matches are exhaustive.
-        assert_eq!(names.len(), 24);
+        // Twelve variants of `AccessEvent`, thirteen of `ControlEvent`; their matches are exhaustive.
+        assert_eq!(names.len(), 25);
     }
 }

@@ -238,6 +238,9 @@ impl Log {
             mode: "mask-only".into(),
             application: "mcp-billing".into(),
             control_size: 11,
+            credential: None,
+            login: None,
+            certificate: None,
         };
         self.add(seconds, event);
     }

@@ -166,6 +166,9 @@ pub(crate) fn opened(session: SessionId) -> AccessEvent {
         mode: "mask-only".into(),
         application: "psql\n\u{202e}".into(),
         control_size: 9,
+        credential: None,
+        login: None,
+        certificate: None,
     }
 }
 

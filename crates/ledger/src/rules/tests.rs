@@ -22,6 +22,9 @@ fn opened(session: SessionId) -> AccessEvent {
         mode: String::new(),
         application: String::new(),
         control_size: 0,
+        credential: None,
+        login: None,
+        certificate: None,
     }
 }
 

@@ -4,13 +4,12 @@ use std::{num::NonZeroU32, ops::RangeInclusive};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+use super::binding::Header;
 use super::{Malformed, attribute, decode_32, is_nonce};
-
-/// No channel binding, no authorisation identity.
-const HEADER: &str = "n,,";
 
 /// Waits for the server's first message.
 pub(crate) struct ClientFirst {
+    header: Header,
     bare: String,
     nonce: String,
 }
@@ -22,13 +21,13 @@ pub(crate) struct ClientLast {
 
 impl ClientFirst {
     /// `user` is ignored by PostgreSQL and should be empty.
-    pub(crate) fn new(user: &str, nonce: String) -> Self {
-        Self { bare: format!("n={user},r={nonce}"), nonce }
+    pub(crate) fn new(header: Header, user: &str, nonce: String) -> Self {
+        Self { header, bare: format!("n={user},r={nonce}"), nonce }
     }
 
     /// Returns the client's first message.
     pub(crate) fn message(&self) -> String {
-        format!("{HEADER}{}", self.bare)
+        format!("{}{}", self.header.prefix(), self.bare)
     }
 
     /// Reads the server's first message and returns the client's last.
@@ -55,7 +54,7 @@ impl ClientFirst {
             return Err(Malformed);
         }
         let salted = crypto::scram::salted_password(password, &salt, rounds);
-        let without_proof = format!("c={},r={nonce}", STANDARD.encode(HEADER));
+        let without_proof = format!("{},r={nonce}", self.header.attribute());
         let auth_message = format!("{},{message},{without_proof}", self.bare);
         let auth_message = auth_message.as_bytes();
         let proof = STANDARD.encode(crypto::scram::client_proof(&salted, auth_message));

@@ -8,11 +8,16 @@
 //!                                                ◀──    v=<signature>
 //! ```
 //!
-//! **Boundary:** no channel binding and no extensions. A message with any is refused, never
-//! misread. Each side accepts exactly one spelling.
+//! With channel binding the conversation begins `p=tls-server-end-point,,`, and `c=` also holds the
+//! hash of the server's certificate: someone in the middle, who has another certificate, cannot pass
+//! it on.
 //!
-//! Source: RFC 5802 sections 5 to 7, RFC 7677.
+//! **Boundary:** no extensions, and no channel binding but `tls-server-end-point`. A message with any
+//! is refused, never misread. Each side accepts exactly one spelling.
+//!
+//! Source: RFC 5802 sections 5 to 7, RFC 7677, RFC 5929 section 4.
 
+mod binding;
 mod client;
 mod server;
 
@@ -21,11 +26,15 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::scram::Keys;
 
+pub use binding::ChannelBinding;
 pub(crate) use client::{ClientFirst, ClientLast};
 pub(crate) use server::{ServerFirst, ServerLast};
 
 /// The mechanism's registered name.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
+
+/// The same with channel binding.
+pub(crate) const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Writes keys as PostgreSQL stores them and takes them as a `PASSWORD`: with this text a role gets
 /// its password without anyone reading it.
@@ -67,6 +76,22 @@ impl fmt::Debug for ScramNonce {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// A client's message cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unacceptable {
+    /// It does not have the one form that is accepted.
+    Malformed,
+    /// It is about another channel than this one, or says that none was offered when one was: there
+    /// may be someone in the middle.
+    OtherChannel,
+}
+
+impl From<Malformed> for Unacceptable {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
 /// Returns the value of an attribute such as `r=…`.
 fn attribute<'a>(text: &'a str, name: &str) -> Result<&'a str, Malformed> {
     text.strip_prefix(name).ok_or(Malformed)
@@ -101,13 +126,22 @@ mod tests {
         Keys::derive(b"pencil", salt, NonZeroU32::new(4096).unwrap())
     }
 
-    fn server_last(client_first: &str) -> Result<(String, ServerLast), Malformed> {
-        ServerFirst::new(keys(), SERVER_NONCE.to_owned()).answer(client_first.as_bytes())
+    fn server_first() -> ServerFirst {
+        ServerFirst::new(keys(), SERVER_NONCE.to_owned(), ChannelBinding::Unavailable)
+    }
+
+    fn client_first() -> ClientFirst {
+        let header = ChannelBinding::Unavailable.header_of_client(MECHANISM);
+        ClientFirst::new(header, "user", CLIENT_NONCE.to_owned())
+    }
+
+    fn server_last(client_first: &str) -> Result<(String, ServerLast), Unacceptable> {
+        server_first().answer(MECHANISM, client_first.as_bytes())
     }
 
     #[test]
     fn both_sides_say_the_words_of_rfc_7677() {
-        let client = ClientFirst::new("user", CLIENT_NONCE.to_owned());
+        let client = client_first();
         assert_eq!(client.message(), CLIENT_FIRST);
         let (server_first, server) = server_last(CLIENT_FIRST).unwrap();
         assert_eq!(server_first, SERVER_FIRST);
@@ -131,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_wrong_password_is_not_malformed_but_wrong() {
-        let client = ClientFirst::new("user", CLIENT_NONCE.to_owned());
+        let client = client_first();
         let (server_first, server) = server_last(&client.message()).unwrap();
         let (client_final, _) =
             client.answer(server_first.as_bytes(), b"pencils", 1..=4096).unwrap();
@@ -205,7 +239,7 @@ mod tests {
             (String::new(),                                               false),
         ];
         for (message, accepted) in cases {
-            let client = ClientFirst::new("user", CLIENT_NONCE.to_owned());
+            let client = client_first();
             let answer = client.answer(message.as_bytes(), b"pencil", 4096..=4096);
             assert_eq!(answer.is_ok(), accepted, "{message}");
         }
@@ -218,7 +252,7 @@ mod tests {
             ("",                                                 Err(Malformed)),
         ];
         for (message, expected) in cases {
-            let client = ClientFirst::new("user", CLIENT_NONCE.to_owned());
+            let client = client_first();
             let (_, client) = client.answer(SERVER_FIRST.as_bytes(), b"pencil", 1..=4096).unwrap();
             assert_eq!(client.check(message.as_bytes()), expected, "{message}");
         }

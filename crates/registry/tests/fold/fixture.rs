@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use model::{
-    Action, ControlEvent, ControlRecord, CredentialId, Grant, GrantId, IdentityKind, IdentityName,
-    Limits, RelationName, ScopeEntry, ScramVerifier, TargetName, Timestamp,
+    Action, CertificateName, ControlEvent, ControlRecord, CredentialId, Grant, GrantId,
+    IdentityKind, IdentityName, Limits, RelationName, ScopeEntry, ScramVerifier, TargetName,
+    Timestamp,
 };
 use registry::{Registry, RegistryError, grant_hash};
 
@@ -57,6 +58,20 @@ pub(crate) fn issued(number: u64, identity: &str, end: u64) -> ControlEvent {
         verifier: verifier(),
         expires_at: at(end),
     }
+}
+
+/// A certificate's name that is the same for the same `agent`.
+pub(crate) fn certified(number: u64, identity: &str, agent: u64, end: u64) -> ControlEvent {
+    ControlEvent::CertificateAdded {
+        credential: credential(number),
+        identity: name(identity),
+        certificate: certificate(agent),
+        expires_at: at(end),
+    }
+}
+
+pub(crate) fn certificate(agent: u64) -> CertificateName {
+    CertificateName::Spiffe(format!("spiffe://example.org/agent-{agent}").parse().unwrap())
 }
 
 pub(crate) fn token_revoked(number: u64) -> ControlEvent {

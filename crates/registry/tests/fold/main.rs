@@ -8,11 +8,11 @@ mod properties;
 
 use model::{ControlEvent, GrantHash, GrantId, LedgerHead, Lifecycle, ScramVerifier};
 use policy::Usage;
-use registry::{RegistryError, grant_hash};
+use registry::{Registry, RegistryError, grant_hash};
 
 use crate::fixture::{
-    apply, at, created, created_until, credential, disabled, enabled, fold, grant, granted, issued,
-    name, revoked, target, token_revoked, verifier,
+    apply, at, certificate, certified, created, created_until, credential, disabled, enabled, fold,
+    grant, granted, issued, name, revoked, target, token_revoked, verifier,
 };
 
 #[test]
@@ -55,9 +55,40 @@ fn a_newer_credential_replaces_the_former_one() {
     let replaced = former.revoked.as_ref().unwrap();
     assert_eq!(replaced.at, at(3));
     assert_eq!(replaced.reason, format!("replaced by {}", credential(2)));
-    let live = |now| registry.credential_of(&name("agent"), at(now)).map(|own| own.id);
+    let live = |now| registry.token_of(&name("agent"), at(now)).map(|own| own.id);
     assert_eq!(live(499), Some(credential(2)));
     assert_eq!(live(500), None, "the former one does not come back");
+}
+
+#[test]
+fn a_certificates_name_is_one_identitys_as_long_as_it_lives() {
+    let mut registry = fold(&[
+        (1, created("agent")),
+        (1, created("other")),
+        (2, issued(1, "agent", 900)),
+        (3, certified(2, "agent", 7, 500)),
+        (4, certified(3, "agent", 8, 900)),
+    ]);
+    let live = |registry: &Registry, now| {
+        let live = registry.certificates_of(&name("agent"), at(now)).map(|own| own.id);
+        live.collect::<Vec<_>>()
+    };
+    assert_eq!(live(&registry, 499), [credential(2), credential(3)]);
+    assert_eq!(live(&registry, 500), [credential(3)]);
+    assert_eq!(registry.token_of(&name("agent"), at(10)).unwrap().id, credential(1));
+
+    let taken = Err(RegistryError::CertificateTaken(certificate(7)));
+    assert_eq!(apply(&mut registry, 5, certified(4, "other", 7, 900)), taken);
+    // The same name again, for the same identity, replaces the former.
+    assert_eq!(apply(&mut registry, 6, certified(4, "agent", 7, 700)), Ok(()));
+    assert!(registry.credential(credential(2)).unwrap().revoked.is_some());
+    assert_eq!(live(&registry, 600), [credential(4), credential(3)]);
+    // Once it has ended, another may have it.
+    assert_eq!(apply(&mut registry, 7, token_revoked(4)), Ok(()));
+    assert_eq!(apply(&mut registry, 8, certified(5, "other", 7, 900)), Ok(()));
+    let holder = registry.certified_by(&certificate(7), at(9)).unwrap();
+    assert_eq!((holder.id, &holder.identity), (credential(5), &name("other")));
+    assert_eq!(live(&registry, 600), [credential(3)]);
 }
 
 #[test]
@@ -98,7 +129,7 @@ fn a_standing_says_what_a_decision_needs() {
 fn a_decision_looks_at_an_ended_grant_for_a_day() {
     let day = 24 * 3600;
     let mut registry = fold(&[(1, created("agent")), (2, granted(&grant(1, "agent", 5, 50)))]);
-    let listed = |registry: &registry::Registry| {
+    let listed = |registry: &Registry| {
         let (agent, target) = (name("agent"), target());
         let standing =
             registry.standing(&agent, credential(1), &target, &|_| Usage::default()).unwrap();

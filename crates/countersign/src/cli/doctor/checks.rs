@@ -223,7 +223,7 @@ pub(super) fn target_settings(settings: &Settings, findings: &mut Findings) {
             );
         }
         match &target.tls {
-            TargetTls::VerifyFull { ca } => {
+            TargetTls::VerifyFull { ca, .. } => {
                 if let Err(error) = tls::for_target(ca) {
                     findings.fail(&about, error.to_string(), "Set ca to the authorities' PEM file");
                 }
