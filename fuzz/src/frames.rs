@@ -58,7 +58,9 @@ fn target_events(pieces: &[&[u8]]) -> Seen {
         loop {
             match decoder.poll_event() {
                 Ok(None) => break,
-                Ok(Some(BackendEvent::Rows { bytes, rows })) => {
+                Ok(Some(
+                    BackendEvent::Rows { bytes, rows } | BackendEvent::Copy { bytes, rows },
+                )) => {
                     seen.bytes.extend_from_slice(&bytes);
                     seen.rows += rows;
                 }

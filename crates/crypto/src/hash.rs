@@ -1,5 +1,6 @@
 //! SHA-2 and what is built on it: HMAC (RFC 2104), PBKDF2 (RFC 8018), comparison of digests.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{constant_time, digest, hmac, pbkdf2};
@@ -9,11 +10,39 @@ use aws_lc_rs::{constant_time, digest, hmac, pbkdf2};
 /// The parts are not separated: a caller that hashes fields of variable length must write the
 /// lengths too, or ("ab", "c") and ("a", "bc") are one.
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
+    let mut hash = Sha256::default();
     for part in parts {
-        context.update(part);
+        hash.update(part);
     }
-    array(context.finish().as_ref())
+    hash.finish()
+}
+
+/// A SHA-256 over bytes that come one after the other.
+#[derive(Clone)]
+pub struct Sha256(digest::Context);
+
+impl Sha256 {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the digest of all bytes.
+    pub fn finish(self) -> [u8; 32] {
+        array(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256")
+    }
 }
 
 /// Returns the SHA-384 of a text.

@@ -15,6 +15,6 @@ mod random;
 pub mod scram;
 pub mod sign;
 
-pub use hash::{constant_time_eq, hmac_sha256, pbkdf2_sha256, sha256, sha384, sha512};
+pub use hash::{Sha256, constant_time_eq, hmac_sha256, pbkdf2_sha256, sha256, sha384, sha512};
 pub use md5::md5_password;
 pub use random::{random, random_u64};

@@ -277,6 +277,7 @@ impl History {
             bytes,
             duration_us,
             redactions,
+            written: _,
         } = &entry.event
         else {
             return;

@@ -26,6 +26,8 @@ pub(crate) fn statement_name(kind: StatementKind) -> &'static str {
         StatementKind::Empty => "empty",
         StatementKind::Read => "read",
         StatementKind::Write => "write",
+        StatementKind::CopyOut => "copy-out",
+        StatementKind::CopyIn => "copy-in",
         StatementKind::Transaction => "transaction",
         StatementKind::Setting => "setting",
         StatementKind::Prepare => "prepare",

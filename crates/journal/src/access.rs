@@ -197,8 +197,8 @@ impl AccessJournal {
     ) -> Result<Pending, JournalError> {
         let took = at.saturating_since(permit.at).as_micros();
         let duration_us = u64::try_from(took).unwrap_or(u64::MAX);
-        let event = outcome.into_event(permit.command().id, duration_us);
-        let ticket = self.append(AccessRecord { at, event }, Payload::new()).await?;
+        let (event, payload) = outcome.into_event(permit.command().id, duration_us);
+        let ticket = self.append(AccessRecord { at, event }, payload).await?;
         Ok(Pending { ticket })
     }
 
@@ -306,7 +306,7 @@ fn parameters_json(parameters: &[Parameter]) -> String {
     serde_json::Value::Array(parameters.iter().map(value).collect()).to_string()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
         // Writing into a string cannot fail.

@@ -33,6 +33,6 @@ pub use access::{AccessJournal, Pending, PendingPermit, Permit};
 pub use control::ControlJournal;
 pub use error::JournalError;
 pub use open::{OpenOptions, Opened, Seen};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, WrittenData};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Ticket};
 pub use sealer::CHECKPOINT_INTERVAL;

@@ -1,6 +1,9 @@
 //! How a permitted command ended, as its outcome record tells it.
 
-use model::{AccessEvent, CommandRef, FinishedResult, Redaction};
+use ledger::Payload;
+use model::{AccessEvent, CommandRef, FinishedResult, Redaction, Written};
+
+use crate::access::hex;
 
 /// How a permitted command ended. Its duration is computed from the permit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,18 +20,42 @@ pub struct Outcome {
     pub bytes: u64,
     /// What was hidden.
     pub redactions: Vec<Redaction>,
+    /// What the client sent by COPY, if the target asked for it.
+    pub written: Option<WrittenData>,
+}
+
+/// Data of a COPY FROM STDIN that were passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenData {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
 }
 
 impl Outcome {
     /// An outcome with nothing to count.
     pub fn of(result: FinishedResult) -> Self {
-        Self { result, sqlstate: None, rows: 0, affected: 0, bytes: 0, redactions: Vec::new() }
+        Self {
+            result,
+            sqlstate: None,
+            rows: 0,
+            affected: 0,
+            bytes: 0,
+            redactions: Vec::new(),
+            written: None,
+        }
     }
 
-    pub(crate) fn into_event(self, id: CommandRef, duration_us: u64) -> AccessEvent {
-        let Self { result, sqlstate, rows, affected, bytes, redactions } = self;
+    pub(crate) fn into_event(self, id: CommandRef, duration_us: u64) -> (AccessEvent, Payload) {
+        let Self { result, sqlstate, rows, affected, bytes, redactions, written } = self;
         let CommandRef { session, sequence } = id;
-        AccessEvent::CommandFinished {
+        let mut payload = Payload::new();
+        let written = written.map(|WrittenData { bytes, sha256 }| Written {
+            bytes,
+            sha256: payload.add("written_sha256", crypto::random(), hex(&sha256)),
+        });
+        let event = AccessEvent::CommandFinished {
             session,
             sequence,
             result,
@@ -38,6 +65,8 @@ impl Outcome {
             bytes,
             duration_us,
             redactions,
-        }
+            written,
+        };
+        (event, payload)
     }
 }

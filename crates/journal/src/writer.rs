@@ -151,5 +151,7 @@ impl<D: Disk> Writer<D> {
 
 /// The outcome of a command whose end nobody saw. Its duration is not known either: zero.
 pub(crate) fn unknown_outcome(at: Timestamp, id: CommandRef) -> AccessRecord {
-    AccessRecord { at, event: Outcome::of(FinishedResult::Unknown).into_event(id, 0) }
+    // Nothing was counted, so nothing lies beside it.
+    let (event, _no_values) = Outcome::of(FinishedResult::Unknown).into_event(id, 0);
+    AccessRecord { at, event }
 }

@@ -138,6 +138,7 @@ async fn what_a_crash_left_open_is_settled_as_unknown() {
             bytes: 0,
             duration_us: 0,
             redactions: vec![],
+            written: None,
         }
     );
     let reason = SessionEnd::GatewayStopped;

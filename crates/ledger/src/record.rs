@@ -108,6 +108,9 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
             fields
         }
         AccessEvent::CommandDenied { sql, .. } => vec![("sql", sql)],
+        AccessEvent::CommandFinished { written: Some(written), .. } => {
+            vec![("written_sha256", &written.sha256)]
+        }
         AccessEvent::EpochStarted { .. }
         | AccessEvent::EpochEnded {}
         | AccessEvent::Heartbeat { .. }
@@ -117,7 +120,7 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
         | AccessEvent::BatchRolledBack { .. }
         | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. }
-        | AccessEvent::CommandFinished { .. } => Vec::new(),
+        | AccessEvent::CommandFinished { written: None, .. } => Vec::new(),
     }
 }
 

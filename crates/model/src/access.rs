@@ -4,7 +4,7 @@
 
 use crate::{
     CommandRef, CredentialId, Facts, GrantHash, GrantId, IdentityName, LoginMethod, MaskedColumn,
-    Protocol, SessionId, TargetName, Timestamp, Touch,
+    Protocol, SessionId, TargetName, Timestamp, Touch, Written,
 };
 
 /// The mode of a target whose sessions log in as short-lived roles that can do no more than grants.
@@ -273,6 +273,9 @@ pub enum AccessEvent {
         /// What was hidden.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         redactions: Vec<Redaction>,
+        /// What the client sent, for a COPY FROM STDIN that took data.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        written: Option<Written>,
     },
     /// A command was denied. The target never saw it.
     CommandDenied {
@@ -386,6 +389,7 @@ mod tests {
                 bytes: 9,
                 duration_us: 7,
                 redactions: vec![Redaction { column, values: 1 }],
+                written: Some(Written { bytes: 3, sha256: Commitment("33".into()) }),
             },
         ];
         for event in events {

@@ -144,6 +144,10 @@ pub enum StatementKind {
     Read,
     /// INSERT, UPDATE or DELETE.
     Write,
+    /// COPY … TO STDOUT.
+    CopyOut,
+    /// COPY … FROM STDIN.
+    CopyIn,
     /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE.
     Transaction,
     /// SET, RESET or SHOW of a harmless setting, emulated by the gateway.
@@ -152,6 +156,22 @@ pub enum StatementKind {
     Prepare,
     /// CLOSE, DEALLOCATE, DISCARD: what the session has kept is dropped.
     Session,
+}
+
+impl StatementKind {
+    /// True if it was written to get rows.
+    pub fn answers(self) -> bool {
+        match self {
+            Self::Read | Self::CopyOut => true,
+            Self::Empty
+            | Self::Write
+            | Self::CopyIn
+            | Self::Transaction
+            | Self::Setting
+            | Self::Prepare
+            | Self::Session => false,
+        }
+    }
 }
 
 /// What a statement touches, as far as a decision needs to know.

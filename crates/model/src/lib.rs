@@ -19,6 +19,7 @@ mod identity;
 mod mask;
 mod name;
 mod time;
+mod written;
 
 pub use access::{
     AccessEvent, AccessRecord, Commitment, FinishedResult, GrantRef, LedgerHead, MODE_FENCED,
@@ -36,3 +37,4 @@ pub use identity::{IdentityKind, Lifecycle, LoginMethod};
 pub use mask::{Mask, ParseMaskError};
 pub use name::{IdentityName, ParseNameError, TargetName};
 pub use time::{ParseTimestampError, Timestamp};
+pub use written::Written;

@@ -10,7 +10,8 @@
 //! DescribeStatement ParameterDescription, RowDescription or NoData
 //! DescribePortal    RowDescription or NoData
 //! Execute           DataRow*                              ┐ CommandComplete, EmptyQueryResponse
-//!                   CopyOutResponse, CopyData*, CopyDone  ┘ or PortalSuspended
+//!                   CopyOutResponse, CopyData*, CopyDone  │ or PortalSuspended
+//!                   CopyInResponse                        ┘
 //! Close             CloseComplete
 //! Sync              ErrorResponse?, ReadyForQuery
 //! Query             (RowDescription, DataRow*, CommandComplete | CommandComplete | EmptyQueryResponse
@@ -23,8 +24,10 @@
 //! **Invariant:** a reply that the protocol does not allow at its place is refused, never given to
 //! another entry: rows of one statement cannot pass under the plan of another.
 //!
-//! **Boundary:** COPY FROM STDIN by the extended protocol is refused, for the target would then
-//! swallow a Sync. So is `CopyBoth`, which only replication uses.
+//! **Invariant:** COPY FROM STDIN by Execute is refused if anything was forwarded behind that
+//! Execute: the target would take it for data, or swallow it if it is a Sync.
+//!
+//! **Boundary:** `CopyBoth`, which only replication uses, is refused.
 //!
 //! Source: PostgreSQL 18 documentation, sections 54.2.2 and 54.2.3.
 
@@ -186,6 +189,12 @@ impl<T> ReplyQueue<T> {
             let is_error = reply == BackendKind::ErrorResponse;
             return if is_error { Ok(Answer::Unasked) } else { Err(unexpected) };
         };
+        if head.expected == Expected::Execute
+            && reply == BackendKind::CopyInResponse
+            && self.entries.len() > 1
+        {
+            return Err(ProtocolError::Refused(Refused::Copy));
+        }
         match step(head.expected, self.progress, reply)? {
             Step::More(progress) => {
                 self.progress = progress;
@@ -278,9 +287,7 @@ fn step(expected: Expected, progress: Progress, reply: BackendKind) -> Result<St
     use Expected as E;
     use Progress as P;
 
-    if matches!(reply, Reply::CopyBothResponse)
-        || (expected != E::Query && reply == Reply::CopyInResponse)
-    {
+    if reply == Reply::CopyBothResponse {
         return Err(ProtocolError::Refused(Refused::Copy));
     }
     #[rustfmt::skip]
@@ -296,7 +303,8 @@ fn step(expected: Expected, progress: Progress, reply: BackendKind) -> Result<St
         (E::Execute, P::Begun | P::Rows, Reply::DataRow) => Step::More(P::Rows),
         (E::Execute, P::Begun | P::Rows, Reply::CommandComplete | Reply::PortalSuspended)
         | (E::Execute, P::Begun, Reply::EmptyQueryResponse)
-        | (E::Execute, P::CopyEnded, Reply::CommandComplete) => Step::Done,
+        | (E::Execute, P::CopyIn | P::CopyEnded, Reply::CommandComplete) => Step::Done,
+        (E::Execute, P::Begun, Reply::CopyInResponse) => Step::More(P::CopyIn),
         (E::Execute, P::Begun, Reply::CopyOutResponse) => Step::More(P::CopyOut),
 
         (E::Sync, P::Begun, Reply::ErrorResponse) => Step::More(P::Failed),

@@ -34,7 +34,9 @@ fn backend_events(pieces: &[&[u8]]) -> Seen {
         loop {
             match decoder.poll_event() {
                 Ok(None) => break,
-                Ok(Some(BackendEvent::Rows { bytes, rows })) => {
+                Ok(Some(
+                    BackendEvent::Rows { bytes, rows } | BackendEvent::Copy { bytes, rows },
+                )) => {
                     seen.row_bytes.extend_from_slice(&bytes);
                     seen.rows += rows;
                 }
@@ -221,6 +223,42 @@ fn many_rows_pass_as_one_event() {
     assert_eq!(bytes, out);
 }
 
+/// A `CopyOutResponse`, then data of these lengths.
+fn copy_out(is_binary: bool, lengths: &[usize]) -> Vec<u8> {
+    let mut out = vec![b'H', 0, 0, 0, 7, u8::from(is_binary), 0, 0];
+    for length in lengths {
+        let mut data = BytesMut::new();
+        write::copy_data(&mut data, &vec![b'x'; *length]).unwrap();
+        out.extend_from_slice(&data);
+    }
+    out
+}
+
+#[test]
+fn what_is_a_row_of_a_copy() {
+    #[rustfmt::skip]
+    let cases: [(bool, &[usize], u64); 7] = [
+        // binary, lengths of the messages, rows
+        (false, &[10, 2, 21, 2],     4),
+        (false, &[],                 0),
+        (true,  &[19 + 12, 12, 2],   2),
+        (true,  &[19 + 12, 2],       1),
+        (true,  &[21],               0),
+        (true,  &[19 + 12, 21, 2],   2),
+        // The end of one COPY says nothing of the next.
+        (true,  &[],                 0),
+    ];
+    for (is_binary, lengths, rows) in cases {
+        let bytes = [copy_out(is_binary, lengths), copy_out(false, &[2, 2])].concat();
+        for cut in [1, 3, 7, bytes.len()] {
+            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
+            let seen = backend_events(&pieces);
+            assert_eq!((seen.rows, seen.error), (rows + 2, None), "{is_binary} {lengths:?} {cut}");
+            assert_eq!(seen.messages.len(), 2);
+        }
+    }
+}
+
 #[test]
 fn the_rows_before_a_bad_one_pass_however_the_bytes_are_cut() {
     let mut out = BytesMut::new();
@@ -244,7 +282,9 @@ fn a_targets_message_is_refused_by_its_announced_length_before_it_arrives() {
     let cases = [
         (b'N', limit,     None),
         (b'N', limit + 1, Some(ProtocolError::LengthTooLarge { length: limit + 1, limit })),
-        (b'd', limit + 1, Some(ProtocolError::LengthTooLarge { length: limit + 1, limit })),
+        (b'd', row,       None),
+        (b'd', row + 1,   Some(ProtocolError::LengthTooLarge { length: row + 1, limit: row })),
+        (b'd', 3,         Some(ProtocolError::LengthTooSmall { length: 3, least: 4 })),
         (b'C', 3,         Some(ProtocolError::LengthTooSmall { length: 3, least: 4 })),
         (b'D', row,       None),
         (b'D', row + 1,   Some(ProtocolError::LengthTooLarge { length: row + 1, limit: row })),

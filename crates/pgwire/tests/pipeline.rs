@@ -62,12 +62,13 @@ fn each_reply_answers_the_oldest_entry() {
            R::EmptyQueryResponse, R::ReadyForQuery],
          &["part 0", "part 0", "part 0", "part 0", "part 0", "done 0", "part 1", "done 1"]),
         // COPY.
-        (&[E::Query, E::Query, E::Execute],
+        (&[E::Query, E::Query, E::Execute, E::Execute],
          &[R::CopyOutResponse, R::CopyData, R::CopyDone, R::CommandComplete, R::ReadyForQuery,
            R::CopyInResponse, R::CommandComplete, R::ReadyForQuery,
-           R::CopyOutResponse, R::CopyData, R::CopyDone, R::CommandComplete],
+           R::CopyOutResponse, R::CopyData, R::CopyDone, R::CommandComplete,
+           R::CopyInResponse, R::CommandComplete],
          &["part 0", "part 0", "part 0", "part 0", "done 0", "part 1", "part 1", "done 1",
-           "part 2", "part 2", "part 2", "done 2"]),
+           "part 2", "part 2", "part 2", "done 2", "part 3", "done 3"]),
         // A failure skips up to the Sync; the next batch is answered.
         (&[E::Parse, E::Bind, E::Execute, E::Query, E::Sync, E::Parse, E::Sync],
          &[R::ParseComplete, R::ErrorResponse, R::ReadyForQuery, R::ParseComplete, R::ReadyForQuery],
@@ -133,14 +134,13 @@ fn what_the_protocol_does_not_allow_is_refused() {
         let error = queue.answer(*last).unwrap_err();
         assert_eq!(error, ProtocolError::Unexpected(last.name()), "{entries:?} {replies:?}");
     }
-    for (expected, reply) in [
-        (E::Query, R::CopyBothResponse),
-        (E::Execute, R::CopyBothResponse),
-        (E::Execute, R::CopyInResponse),
-    ] {
+    for (expected, reply) in [(E::Query, R::CopyBothResponse), (E::Execute, R::CopyBothResponse)] {
         let error = queue(&[expected]).answer(reply).unwrap_err();
         assert_eq!(error, ProtocolError::Refused(Refused::Copy), "{expected:?} {reply:?}");
     }
+    // The target would take what was sent behind it for data.
+    let error = queue(&[E::Execute, E::Sync]).answer(R::CopyInResponse).unwrap_err();
+    assert_eq!(error, ProtocolError::Refused(Refused::Copy));
 }
 
 #[test]

@@ -50,11 +50,12 @@ pub fn check(
         return match facts.kind {
             StatementKind::Empty
             | StatementKind::Read
+            | StatementKind::CopyOut
             | StatementKind::Transaction
             | StatementKind::Setting
             | StatementKind::Prepare
             | StatementKind::Session => Ok(coverage),
-            StatementKind::Write => Err(DenyReason::NothingToJudge),
+            StatementKind::Write | StatementKind::CopyIn => Err(DenyReason::NothingToJudge),
         };
     }
 

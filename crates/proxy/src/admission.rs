@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::authority::Watch;
 use crate::cancel::Registration;
 use crate::clock;
+use crate::copying::CopyIn;
 use crate::directory::OpenSession;
 use crate::fence::{FenceError, SessionRole, Standing};
 use crate::gate::Gate;
@@ -196,6 +197,7 @@ impl Admitted {
             settings: self.settings,
             status: TransactionStatus::Idle,
             batch: Batch::default(),
+            copy_in: CopyIn::Idle,
             prepared: Prepared::default(),
             plans: Plans::default(),
             replies: ReplyQueue::new(),

@@ -36,7 +36,12 @@ impl Session {
     pub(crate) async fn take_answers(&mut self) -> Result<(), Ending> {
         while let Some(event) = self.server.decoder.poll_event().map_err(Ending::Target)? {
             match event {
-                BackendEvent::Rows { bytes, rows } => self.take_rows(bytes, rows)?,
+                BackendEvent::Rows { bytes, rows } => {
+                    self.take_rows(BackendKind::DataRow, bytes, rows)?;
+                }
+                BackendEvent::Copy { bytes, rows } => {
+                    self.take_rows(BackendKind::CopyData, bytes, rows)?;
+                }
                 BackendEvent::Message(message) => self.take_answer(message).await?,
             }
         }
@@ -57,16 +62,14 @@ impl Session {
         Ok(())
     }
 
-    fn take_rows(&mut self, bytes: Bytes, rows: u64) -> Result<(), Ending> {
+    fn take_rows(&mut self, kind: BackendKind, bytes: Bytes, rows: u64) -> Result<(), Ending> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let answer = self.replies.answer(BackendKind::DataRow).map_err(Ending::Target)?;
+        let answer = self.replies.answer(kind).map_err(Ending::Target)?;
         let Answer::Part { payload, .. } = answer else {
             return Err(Ending::Plan(KIND));
         };
         let running = payload.running().ok_or(Ending::Plan(KIND))?;
-        if !running.is_checked || running.plan.outputs.is_empty() {
-            return Err(Ending::Plan("rows without columns"));
-        }
+        let rows = running.announced(kind, rows)?;
         if let Some(cut) = &mut self.cut {
             // Only the rest of a row that the client has begun to read still passes.
             let passes = cut.row_bytes_left.min(bytes.len());
@@ -104,24 +107,37 @@ impl Session {
         Ok(())
     }
 
+    /// A message that answers nothing. True if it was one.
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others belong to a reply")]
-    async fn take_answer(&mut self, message: BackendMessage) -> Result<(), Ending> {
-        match &message {
+    async fn take_unasked(&mut self, message: &BackendMessage) -> Result<bool, Ending> {
+        match message {
             BackendMessage::NoticeResponse(notice) => {
                 if let Some(bytes) = self.notice_for_client(notice).await? {
                     self.holds.push(Hold::Bytes(bytes));
                 }
-                return Ok(());
+                Ok(true)
             }
             // Only LISTEN, which is denied, lets a client receive these.
-            BackendMessage::NotificationResponse(_) => return Ok(()),
-            BackendMessage::ParameterStatus(status) => return self.take_status(status),
+            BackendMessage::NotificationResponse(_) => Ok(true),
+            BackendMessage::ParameterStatus(status) => self.take_status(status).map(|()| true),
             BackendMessage::ErrorResponse(report)
                 if report.is_fatal() && self.replies.is_empty() =>
             {
-                return Err(Ending::TargetLost);
+                Err(Ending::TargetLost)
             }
-            _ => {}
+            _ => Ok(false),
+        }
+    }
+
+    fn show_unless_cut(&mut self, message: &BackendMessage) {
+        if self.cut.is_none() {
+            self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
+        }
+    }
+
+    async fn take_answer(&mut self, message: BackendMessage) -> Result<(), Ending> {
+        if self.take_unasked(&message).await? {
+            return Ok(());
         }
         let took = match self.replies.answer(message.kind()).map_err(Ending::Target)? {
             Answer::Unasked => return Err(Ending::TargetLost),
@@ -135,6 +151,16 @@ impl Session {
                 Ok(())
             }
             (Took::Part(Part::Nothing), _) => Ok(()),
+            (Took::Part(Part::CopyIn(sequence)), message) => {
+                self.begin_copy_in(sequence)?;
+                self.show_unless_cut(&message);
+                Ok(())
+            }
+            (Took::Part(Part::CopyEnded), message) => {
+                // A client that was kept something back must not read that this was all.
+                self.show_unless_cut(&message);
+                Ok(())
+            }
             (Took::Part(Part::Instead(error)), BackendMessage::ErrorResponse(report)) => {
                 self.undo_batch(report.sqlstate()).await?;
                 self.holds.push(Hold::Bytes(error));

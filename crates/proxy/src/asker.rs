@@ -102,7 +102,8 @@ impl<C: BorrowMut<Connected>> Asker<C> {
                             None => rows(&bytes),
                         };
                     }
-                    BackendEvent::Message(_) => {}
+                    // The gateway itself asks for no COPY.
+                    BackendEvent::Copy { .. } | BackendEvent::Message(_) => {}
                 }
             }
             let inbox = connected.decoder.inbox();

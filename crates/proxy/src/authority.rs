@@ -182,6 +182,9 @@ impl Session {
             };
             self.cut = Some(Cut { sqlstate, message, kill_at: after(grace), row_bytes_left });
             self.link.cancel();
+            if let Err(error) = self.cut_copy_in() {
+                tracing::error!(%error, "a COPY could not be ended; its backend will be");
+            }
         }
     }
 

@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use pgwire::BackendMessage;
-use pgwire::backend::RowDescription;
+use pgwire::backend::{CopyResponse, RowDescription};
 use pgwire::pipeline::Entry;
-use sql::Plan;
+use pgwire::{BackendMessage, Format};
+use sql::{Copy, CopyDirection, Plan};
 
 use crate::reply::{Reply, Running};
 use crate::session::Ending;
@@ -34,6 +34,10 @@ pub(crate) enum Part {
     Instead(Bytes),
     /// The implicit transaction of a batch could not be committed.
     CommitFailed,
+    /// The target asks for the data of the command of this number.
+    CopyIn(u64),
+    /// The data of a COPY have come to their end.
+    CopyEnded,
     /// A command of a Query ended; more may come, and its `ReadyForQuery`.
     QueryEnded(Box<Running>),
     /// A command of a Query failed, and those behind it will not begin.
@@ -54,7 +58,7 @@ pub(crate) fn part(reply: &mut Reply, message: &BackendMessage) -> Result<Part, 
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "COPY, which no plan has, and all else")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others break the plan")]
 fn part_of_commands(
     left: &mut VecDeque<Box<Running>>,
     message: &BackendMessage,
@@ -67,6 +71,18 @@ fn part_of_commands(
             running.is_checked = true;
             Ok(Part::Show)
         }
+        BackendMessage::CopyOutResponse(response) => {
+            let running = left.front_mut().ok_or(Ending::Plan(KIND))?;
+            compare_copy(&running.plan, CopyDirection::Out, response)?;
+            running.is_copying = true;
+            Ok(Part::Show)
+        }
+        BackendMessage::CopyInResponse(response) => {
+            let running = left.front().ok_or(Ending::Plan(KIND))?;
+            compare_copy(&running.plan, CopyDirection::In, response)?;
+            Ok(Part::CopyIn(running.permit.command().id.sequence))
+        }
+        BackendMessage::CopyDone(_) => Ok(Part::CopyEnded),
         BackendMessage::CommandComplete(_) | BackendMessage::EmptyQueryResponse(_) => {
             left.pop_front().map(Part::QueryEnded).ok_or(Ending::Plan(KIND))
         }
@@ -95,6 +111,25 @@ pub(crate) fn compare(plan: &Plan, columns: &RowDescription) -> Result<(), Endin
         }
     }
     Ok(())
+}
+
+/// Checks that a COPY is the one that was judged.
+fn compare_copy(
+    plan: &Plan,
+    direction: CopyDirection,
+    response: &CopyResponse,
+) -> Result<(), Ending> {
+    let format = |copy: &Copy| if copy.is_binary { Format::Binary } else { Format::Text };
+    match &plan.copy {
+        Some(copy)
+            if copy.direction == direction
+                && copy.columns == response.column_formats.len()
+                && format(copy) == response.format =>
+        {
+            Ok(())
+        }
+        Some(_) | None => Err(Ending::Plan("another COPY")),
+    }
 }
 
 /// Checks that a command without columns was meant to have none.

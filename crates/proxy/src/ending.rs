@@ -48,14 +48,27 @@ impl Session {
         }
         let deadline = Instant::now().checked_add(SETTLE_MAX).unwrap_or_else(Instant::now);
         while self.commands_running > 0 {
-            let next = read(&mut self.server.reader, self.server.decoder.inbox());
-            let Ok(Ok(1..)) = tokio::time::timeout_at(deadline, next).await else {
+            let Ok(Ok(())) = tokio::time::timeout_at(deadline, self.exchange()).await else {
                 self.link.terminate();
                 return;
             };
             if self.take_answers().await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Sends what waits for the target, or reads what it sent, once.
+    async fn exchange(&mut self) -> std::io::Result<()> {
+        let server = &mut self.server;
+        tokio::select! {
+            written = server.outbox.write_some(&mut server.writer), if !server.outbox.is_empty() => {
+                written
+            }
+            read = read(&mut server.reader, server.decoder.inbox()) => match read? {
+                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(()),
+            },
         }
     }
 

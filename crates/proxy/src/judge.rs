@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::{Command, Facts, GrantId, IdentityName, Limits, TargetName, Timestamp};
 use policy::{Allowed, Decision, Denied};
 use registry::Registry;
-use sql::{Block, Catalog, ClientSettings, Piece, Plan, Refusal};
+use sql::{Block, Catalog, ClientSettings, CopyDirection, Piece, Plan, Refusal};
 
 use crate::clock;
 use crate::gate::Gate;
@@ -70,6 +70,13 @@ pub(crate) struct Planned {
     pub(crate) text: Arc<str>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) catalog_version: u64,
+}
+
+impl Planned {
+    /// True if the target may ask the client for data.
+    pub(crate) fn takes_data(&self) -> bool {
+        self.plan.copy.as_ref().is_some_and(|copy| copy.direction == CopyDirection::In)
+    }
 }
 
 impl Plans {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | accept, greet, admit | `listener`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
-//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `portals`, `names`, `forwarding` |
+//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `portals`, `names`, `copying`, `forwarding` |
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
 //! | what ends early | `authority`, `ending` |
 //! | what a target has | `watcher`, `target` |
@@ -24,6 +24,7 @@ mod authority;
 mod cancel;
 mod clock;
 mod compare;
+mod copying;
 mod denial;
 mod dial;
 mod directory;

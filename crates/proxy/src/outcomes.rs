@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, FinishedResult, StatementKind};
+use model::{AccessEvent, AccessRecord, FinishedResult};
 use pgwire::BackendMessage;
 use pgwire::backend::{CommandComplete, Report};
 use sql::Effect;
@@ -80,10 +80,14 @@ impl Session {
         running: Box<Running>,
         complete: &CommandComplete,
     ) -> Result<(), Ending> {
-        let is_write = running.plan.facts.kind == StatementKind::Write;
-        let affected = if is_write { complete.rows().unwrap_or(0) } else { 0 };
+        let affected = if running.changes_rows() { complete.rows().unwrap_or(0) } else { 0 };
         if self.cut.is_some() && running.withheld > 0 {
             return self.late_end(running, affected).await;
+        }
+        if running.is_copying && complete.rows().is_some_and(|rows| rows != running.rows) {
+            // They were not one to a message, so neither counts nor limits were right.
+            self.give_up(VecDeque::from([running])).await?;
+            return Err(Ending::Plan("another number of rows"));
         }
         if self.batch.at_risk == AtRisk::Nothing {
             self.batch.at_risk = AtRisk::Since(running.permit.command().id.sequence);
@@ -172,7 +176,8 @@ impl Session {
             // With a limit they were counted as they passed.
             self.gate.usage.add_rows(allowed.grants(), (running.rows, running.bytes));
         }
-        let outcome = running.outcome(end);
+        let written = self.copy_in.end(running.permit.command().id.sequence);
+        let outcome = running.outcome(end, written);
         let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
         self.holds.push(Hold::Outcome(pending, bytes));
         Ok(())

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journal::{Outcome, Permit};
-use model::{FinishedResult, Redaction};
+use journal::{Outcome, Permit, WrittenData};
+use model::{Action, FinishedResult, Redaction, StatementKind};
+use pgwire::BackendKind;
 use sql::Plan;
 
 use crate::prepared::Undo;
 use crate::reports::Asked;
+use crate::session::Ending;
 
 /// What to do with the target's answer to one message.
 #[derive(Debug)]
@@ -81,15 +83,60 @@ pub(crate) struct Running {
     pub(crate) withheld: u64,
     /// Whether the columns were compared with the plan. No row passes before.
     pub(crate) is_checked: bool,
+    /// Whether a COPY to the client was compared with the plan. None of its data pass before.
+    pub(crate) is_copying: bool,
+    /// Whether a line of names is still to come, which is no row.
+    header_left: bool,
 }
 
 impl Running {
     pub(crate) fn new(permit: Permit, plan: Arc<Plan>, is_checked: bool) -> Box<Self> {
-        Box::new(Self { permit, plan, rows: 0, bytes: 0, withheld: 0, is_checked })
+        let header_left = plan.copy.as_ref().is_some_and(|copy| copy.has_header);
+        Box::new(Self {
+            permit,
+            plan,
+            rows: 0,
+            bytes: 0,
+            withheld: 0,
+            is_checked,
+            is_copying: false,
+            header_left,
+        })
+    }
+
+    /// How many rows the target announces with these bytes; an error if it may not send them.
+    pub(crate) fn announced(&mut self, kind: BackendKind, rows: u64) -> Result<u64, Ending> {
+        let is_expected = if kind == BackendKind::CopyData {
+            self.is_copying
+        } else {
+            self.is_checked && !self.plan.outputs.is_empty()
+        };
+        if !is_expected {
+            return Err(Ending::Plan("rows without columns"));
+        }
+        let is_header = self.header_left && rows > 0;
+        self.header_left &= !is_header;
+        Ok(rows.saturating_sub(u64::from(is_header)))
+    }
+
+    /// Whether the target says that it did something to so many rows, and not only that it sent them.
+    pub(crate) fn changes_rows(&self) -> bool {
+        match self.plan.facts.kind {
+            StatementKind::Write | StatementKind::CopyIn => true,
+            StatementKind::CopyOut => {
+                self.plan.facts.touches.iter().any(|touch| touch.action != Action::Select)
+            }
+            StatementKind::Empty
+            | StatementKind::Read
+            | StatementKind::Transaction
+            | StatementKind::Setting
+            | StatementKind::Prepare
+            | StatementKind::Session => false,
+        }
     }
 
     /// Sums up how it ended.
-    pub(crate) fn outcome(&self, end: End) -> Outcome {
+    pub(crate) fn outcome(&self, end: End, written: Option<WrittenData>) -> Outcome {
         Outcome {
             result: end.result,
             sqlstate: end.sqlstate,
@@ -97,6 +144,7 @@ impl Running {
             affected: end.affected,
             bytes: self.bytes,
             redactions: self.redactions(),
+            written,
         }
     }
 
@@ -105,7 +153,9 @@ impl Running {
         let columns = self.plan.facts.masked.iter().enumerate();
         columns
             .map(|(index, column)| {
-                let shown = self.plan.outputs.iter().filter(|output| output.masked == Some(index));
+                let outputs = self.plan.outputs.iter().map(|output| output.masked);
+                let copied = self.plan.copy.iter().flat_map(|copy| copy.masked.iter().copied());
+                let shown = outputs.chain(copied).filter(|masked| *masked == Some(index));
                 let shown = u64::try_from(shown.count()).unwrap_or(u64::MAX);
                 Redaction { column: column.clone(), values: shown.saturating_mul(self.rows) }
             })

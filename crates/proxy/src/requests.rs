@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use crate::clock;
+use crate::copying::CopyIn;
 use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, NoPlan, Planned, Scene};
@@ -59,6 +60,7 @@ impl Session {
     }
 
     async fn take_request(&mut self, message: FrontendMessage) -> Result<(), Ending> {
+        let Some(message) = self.take_copy_message(message)? else { return Ok(()) };
         match message {
             FrontendMessage::Terminate(_) => Err(Ending::Terminated),
             FrontendMessage::Sync(message) => {
@@ -91,7 +93,7 @@ impl Session {
                 Ok(())
             }
             FrontendMessage::FunctionCall(_) => self.take_function_call().await,
-            // Outside of COPY, which is denied, PostgreSQL drops these too.
+            // Outside of COPY, PostgreSQL drops these too: one has failed.
             FrontendMessage::CopyData(_)
             | FrontendMessage::CopyDone(_)
             | FrontendMessage::CopyFail(_) => Ok(()),
@@ -99,11 +101,6 @@ impl Session {
                 Err(Ending::ClientRefused("a password message after authentication"))
             }
         }
-    }
-
-    /// True while messages of the client are looked at.
-    pub(crate) fn takes_requests(&self) -> bool {
-        !self.batch.waiting && self.batch.deferred.is_none()
     }
 
     /// True if the target has answered all that it was sent.
@@ -240,6 +237,9 @@ impl Session {
                 }
                 self.batch.forwarded = true;
                 self.batch.unsettled |= planned.plan.effect.changes_names();
+                if planned.takes_data() {
+                    self.copy_in = CopyIn::Asked(self.sequence);
+                }
                 let starting = Starting { pending, planned };
                 self.outgoing.push(Outgoing::Execute(Box::new(starting), execute));
                 Ok(())

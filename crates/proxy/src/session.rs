@@ -30,6 +30,7 @@ use crate::answers::Hold;
 use crate::authority::{Cut, Watch};
 use crate::cancel::Registration;
 use crate::clock;
+use crate::copying::CopyIn;
 use crate::directory;
 use crate::fence::SessionRole;
 use crate::forwarding::Outgoing;
@@ -123,6 +124,7 @@ pub(crate) struct Session {
     pub(crate) application_told: String,
     pub(crate) status: TransactionStatus,
     pub(crate) batch: Batch,
+    pub(crate) copy_in: CopyIn,
     pub(crate) prepared: Prepared,
     pub(crate) plans: Plans,
     pub(crate) replies: ReplyQueue<Reply>,
@@ -240,10 +242,11 @@ impl Session {
     /// Waits for the next event and deals with it.
     async fn step(&mut self) -> Result<(), Ending> {
         let deadline = self.next_deadline();
+        let takes_requests = self.takes_requests();
         let reads_client = !self.server.outbox.is_full()
-            && (self.takes_requests() || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
+            && (takes_requests || self.client.decoder.inbox().len() < READ_AHEAD_BYTES_MAX);
         let reads_target = !self.client.outbox.is_full();
-        let has_more_requests = self.has_more_requests && self.takes_requests();
+        let has_more_requests = self.has_more_requests && takes_requests;
         let event = tokio::select! {
             biased;
             () = self.gate.stopping() => Event::Stop,

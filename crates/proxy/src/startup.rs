@@ -106,14 +106,7 @@ impl Starting<'_> {
             Ok(Err(_)) => FinishedResult::Failed,
             Err(_elapsed) => FinishedResult::Unknown,
         };
-        let outcome = Outcome {
-            result,
-            sqlstate: None,
-            rows: 0,
-            affected: 0,
-            bytes: 0,
-            redactions: Vec::new(),
-        };
+        let outcome = Outcome::of(result);
         gate.journal.record_finished(clock::now(), permit, outcome).await.map_err(record_failed)?;
         if matches!(answer, Ok(Ok(_))) {
             return Ok(());

@@ -81,6 +81,12 @@ pub(crate) fn parameter_status(name: &str, value: &str) -> Result<Bytes, WriteEr
     Ok(out.freeze())
 }
 
+pub(crate) fn copy_fail(reason: &str) -> Result<Bytes, WriteError> {
+    let mut out = BytesMut::new();
+    write::copy_fail(&mut out, reason)?;
+    Ok(out.freeze())
+}
+
 pub(crate) fn terminate() -> Bytes {
     let mut out = BytesMut::new();
     write::terminate(&mut out);

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use model::{Facts, MaskedColumn, StatementKind};
+use model::{Action, Facts, MaskedColumn, StatementKind};
 use pg_query::protobuf::{ParseResult, RawStmt};
 use pg_query::{Node, NodeEnum};
 
+use crate::copy::CopyForm;
 use crate::scope::{Origin, Value};
 use crate::select::Columns;
 use crate::unsupported::unsupported;
@@ -61,7 +62,8 @@ pub(crate) fn statement(
         | NodeEnum::CallStmt(_)
         | NodeEnum::LockStmt(_)
         | NodeEnum::TruncateStmt(_)
-        | NodeEnum::ExplainStmt(_) => {
+        | NodeEnum::ExplainStmt(_)
+        | NodeEnum::CopyStmt(_) => {
             judged(&world, statement, || parse_one(request.text)?.ok_or_else(Refusal::mismatch))
         }
         NodeEnum::TransactionStmt(statement) => {
@@ -136,14 +138,22 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
     let checked = walk.nested(|walk| walk.whole_statement(statement));
     let shapes = walk.shapes();
     match checked {
-        Ok((node, columns, kind)) => {
-            let kind = if walk.writes { StatementKind::Write } else { kind };
+        Ok(Checked { node, columns, kind, copy }) => {
+            let writes = walk.writes && copy.is_none();
+            let kind = if writes { StatementKind::Write } else { kind };
             let facts = walk.facts(kind);
             let outputs = outputs(&walk, &facts.masked, columns);
             let forward = write_out(node)?;
+            let (outputs, copy) = match copy {
+                None => (outputs, None),
+                Some(form) => (Vec::new(), Some(form.copy(&outputs))),
+            };
+            let reads = facts.touches.iter().all(|touch| touch.action == Action::Select);
+            let answers = kind == StatementKind::Read || (kind == StatementKind::CopyOut && reads);
             let plan = Plan {
                 outputs,
-                errors_quote_only_granted: kind == StatementKind::Read && walk.reads_plainly(),
+                copy,
+                errors_quote_only_granted: answers && walk.reads_plainly(),
                 parameters_max: walk.parameters_max,
                 facts: Arc::new(facts),
                 uses: walk.position.take().unwrap_or(Uses::Nothing),
@@ -162,14 +172,21 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
     }
 }
 
+/// A statement that was walked over.
+pub(crate) struct Checked {
+    pub(crate) node: NodeEnum,
+    pub(crate) columns: Columns,
+    pub(crate) kind: StatementKind,
+    pub(crate) copy: Option<CopyForm>,
+}
+
 impl Walk<'_> {
     /// A statement that is not part of another.
     #[expect(clippy::wildcard_enum_match_arm, reason = "`statement` names all others")]
-    fn whole_statement(
-        &mut self,
-        statement: NodeEnum,
-    ) -> Result<(NodeEnum, Columns, StatementKind), Refusal> {
-        match statement {
+    fn whole_statement(&mut self, statement: NodeEnum) -> Result<Checked, Refusal> {
+        let plain = |(node, columns, kind)| Checked { node, columns, kind, copy: None };
+        let checked = match statement {
+            NodeEnum::CopyStmt(copy) => return self.copy(*copy),
             NodeEnum::CallStmt(call) => {
                 let (call, columns) = self.call_procedure(*call)?;
                 Ok((NodeEnum::CallStmt(Box::new(call)), columns, StatementKind::Write))
@@ -192,7 +209,8 @@ impl Walk<'_> {
                 Ok((explain::explain(statement, options.checked), columns, StatementKind::Read))
             }
             other => self.statement(other),
-        }
+        };
+        checked.map(plain)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
@@ -283,6 +301,8 @@ pub(crate) fn without_rows(kind: StatementKind, forward: &str) -> Plan {
         StatementKind::Empty | StatementKind::Setting | StatementKind::Session => true,
         StatementKind::Read
         | StatementKind::Write
+        | StatementKind::CopyOut
+        | StatementKind::CopyIn
         | StatementKind::Transaction
         | StatementKind::Prepare => false,
     };

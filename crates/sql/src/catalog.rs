@@ -117,6 +117,8 @@ pub(crate) struct Column {
     pub(crate) data_type: ColumnType,
     /// OID of its type, of the domain itself if it is one.
     pub(crate) exact_type: u32,
+    /// The target computes it from other columns.
+    pub(crate) is_generated: bool,
     pub(crate) mask: Option<ColumnMask>,
 }
 

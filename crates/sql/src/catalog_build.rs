@@ -183,6 +183,7 @@ fn relation(
             number: column.number,
             data_type: column_type,
             exact_type: column.type_oid,
+            is_generated: rows.computed.contains(&(row.oid, column.number)),
             mask,
         }
     });

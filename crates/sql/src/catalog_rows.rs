@@ -2,7 +2,7 @@
 //!
 //! Names that begin with `pg_` are reserved for PostgreSQL's own schemas, temporary ones included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mask::MaskError;
 
@@ -122,10 +122,10 @@ AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
 
 /// Until PostgreSQL 14 the column itself depends on the others, since then its default does.
 const GENERATED: &str = "\
-SELECT a.attrelid, a.attnum, d.refobjsubid \
+SELECT a.attrelid, a.attnum, COALESCE(d.refobjsubid, 0) \
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef f \
 ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
-JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+LEFT JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
 AND d.refobjid = a.attrelid AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum \
 AND ((d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
 AND d.objid = a.attrelid AND d.objsubid = a.attnum) \
@@ -209,8 +209,10 @@ pub struct CatalogRows {
     pub(crate) inheritance: Vec<(u32, u32)>,
     pub(crate) types: BTreeMap<u32, TypeRow>,
     pub(crate) views: Vec<(u32, String)>,
-    /// Relation, generated column, column that it is computed from.
+    /// Relation, generated column, column that it is computed from; zero if from none.
     pub(crate) generated: Vec<(u32, i16, i16)>,
+    /// Relation and generated column.
+    pub(crate) computed: BTreeSet<(u32, i16)>,
     /// Relation, column that is a key; zero for any.
     pub(crate) keys: Vec<(u32, i16)>,
     pub(crate) casts: Vec<Cast>,
@@ -321,8 +323,9 @@ impl CatalogRows {
             }
             CatalogQuery::Generated => {
                 let [relation, column, source] = cells else { return None };
-                let relation = relation.parse().ok()?;
-                self.generated.push((relation, column.parse().ok()?, source.parse().ok()?));
+                let (relation, column) = (relation.parse().ok()?, column.parse().ok()?);
+                self.generated.push((relation, column, source.parse().ok()?));
+                self.computed.insert((relation, column));
             }
             CatalogQuery::Keys => {
                 let [relation, column] = cells else { return None };

@@ -18,6 +18,8 @@ mod catalog_routines;
 mod catalog_rows;
 mod conflict;
 mod conversion;
+mod copy;
+mod copy_options;
 mod cursor;
 mod digest;
 mod domains;
@@ -77,7 +79,7 @@ pub use limits::{
 };
 pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;
-pub use plan::{CursorSpan, Effect, Output, Plan, SettingSpan, Shows, Uses};
+pub use plan::{Copy, CopyDirection, CursorSpan, Effect, Output, Plan, SettingSpan, Shows, Uses};
 pub use refusal::Refusal;
 pub use request::{Granted, Request};
 pub use script::{Block, Piece, analyse_script, join};

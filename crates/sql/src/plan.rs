@@ -15,6 +15,8 @@ pub struct Plan {
     pub forward: Arc<str>,
     /// The columns that the target must announce, in order. Empty if it returns no rows.
     pub outputs: Vec<Output>,
+    /// Set if its answer or its data pass by COPY. It then returns no rows.
+    pub copy: Option<Copy>,
     /// What the client must read as the tag of `CommandComplete`, if not the target's.
     pub tag: Option<String>,
     /// What it does to the session once the target has completed it.
@@ -41,6 +43,7 @@ impl Plan {
             facts: Arc::new(facts),
             forward: Arc::from(forward),
             outputs: Vec::new(),
+            copy: None,
             tag: None,
             effect: Effect::None,
             parameters_max: 0,
@@ -135,6 +138,30 @@ pub struct Output {
     pub type_oid: Option<u32>,
     /// If it is masked, the index of its column in `Facts::masked`.
     pub masked: Option<usize>,
+}
+
+/// How a COPY passes data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Which way.
+    pub direction: CopyDirection,
+    /// Whether the target must announce binary format. Text and CSV are text.
+    pub is_binary: bool,
+    /// Whether the first line holds names and no values.
+    pub has_header: bool,
+    /// How many columns the target must announce.
+    pub columns: usize,
+    /// For each column that leaves the target, its masked column's index in `Facts::masked`.
+    pub masked: Vec<Option<usize>>,
+}
+
+/// Which way the data of a COPY pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// From the target to the client: `TO STDOUT`.
+    Out,
+    /// From the client to the target: `FROM STDIN`.
+    In,
 }
 
 /// What a statement does to the session once the target has completed it.

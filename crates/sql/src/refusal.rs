@@ -36,6 +36,7 @@ const INVALID_COLUMN_REFERENCE: &str = "42P10";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_OBJECT: &str = "42704";
 const INVALID_PARAMETER_VALUE: &str = "22023";
+const WRONG_OBJECT_TYPE: &str = "42809";
 const INTERNAL_ERROR: &str = "XX000";
 
 impl Refusal {
@@ -212,6 +213,42 @@ impl Refusal {
     /// `item.name` where the item has no such column: a function of the whole row, or nothing.
     pub(crate) fn row_part(name: &str) -> Self {
         Self { code: "whole_row", ..Self::unknown_column(name) }
+    }
+
+    /// What PostgreSQL says of a relation whose own rows it does not copy.
+    pub(crate) fn copy_needs_query(what: &str, name: &str) -> Self {
+        Self::new(
+            "copy_needs_query",
+            WRONG_OBJECT_TYPE,
+            format!("cannot copy from {what} \"{name}\""),
+        )
+        .with_hint("Try the COPY (SELECT ...) TO variant.")
+    }
+
+    /// COPY without a list of columns, where not all of them are granted. None is named.
+    pub(crate) fn copy_columns(name: &str, action: model::Action) -> Self {
+        let message = format!(
+            "permission denied for relation {name}: COPY without a list of columns means all of \
+             them, and no live grant covers {action} on all"
+        );
+        Self::new("copy_columns_not_granted", INSUFFICIENT_PRIVILEGE, message)
+            .with_hint("Name the columns that the grant covers: COPY t (a, b) …")
+    }
+
+    pub(crate) fn copy_generated(name: &str) -> Self {
+        Self::new(
+            "copy_generated_column",
+            INVALID_COLUMN_REFERENCE,
+            format!("column \"{name}\" is a generated column"),
+        )
+    }
+
+    pub(crate) fn copy_option(name: &str) -> Self {
+        Self::new(
+            "copy_option_not_allowed",
+            INVALID_PARAMETER_VALUE,
+            format!("option \"{name}\" of COPY, or this value of it, is not allowed"),
+        )
     }
 
     pub(crate) fn function(name: &str) -> Self {

@@ -10,7 +10,7 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
     let later = Refusal::later;
     let never = |code, what: &str| Refusal::never(code, format!("{what} is not allowed"));
     match node {
-        NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY"),
+        NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY at this place"),
         NodeEnum::ExplainStmt(_) => never("explain_not_allowed", "EXPLAIN here"),
         NodeEnum::ListenStmt(_) | NodeEnum::UnlistenStmt(_) | NodeEnum::NotifyStmt(_) => {
             later("not_supported_notify", "LISTEN or NOTIFY")

@@ -264,7 +264,7 @@ fn plain(forward: String) -> Variable {
 /// `'UTF-8'`, `unicode` and `utf8` are one encoding; `true`, `1` and `on` one truth.
 ///
 /// Source: `clean_encoding_name` in PostgreSQL's `encnames.c` for the encoding.
-fn is_pinned(pinned: &str, value: &str) -> bool {
+pub(crate) fn is_pinned(pinned: &str, value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     match pinned {
         "utf8" => {

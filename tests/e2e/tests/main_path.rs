@@ -88,7 +88,7 @@ async fn what_no_grant_covers_is_denied_and_never_reaches_the_target() {
         ("UPDATE billing.customers SET name = 'mark-5' WHERE id = 1",            "42501", "mark-5"),
         ("DELETE FROM billing.numbers WHERE label = 'mark-6'",                   "42501", "mark-6"),
         ("SELECT balance, 'mark-7' FROM billing.customers",                      "42501", "mark-7"),
-        ("COPY billing.customers TO STDOUT",                                     "0A000", "COPY"),
+        ("COPY billing.customers TO STDOUT",                                     "42501", "COPY"),
     ];
     for (sql, expected, mark) in cases {
         let simple = client.simple_query(sql).await.unwrap_err();

@@ -345,7 +345,6 @@ fn what_the_gateway_refuses_of_the_protocol() {
         // what                             message                              answer
         ("statements in one Parse",         [parse("", "SELECT 1; SELECT 2"), sync()].concat(), ["E 42601", "Z(\"I\")"]),
         ("a function call in a batch",      call_in_batch,                       ["E 0A000", "Z(\"I\")"]),
-        ("COPY",                            query("COPY billing.notes TO STDOUT"), ["E 0A000", "Z(\"I\")"]),
         ("a function call",                 function_call,                       ["E 0A000", "Z(\"I\")"]),
         ("LISTEN",                          query("LISTEN everything"),          ["E 0A000", "Z(\"I\")"]),
     ];

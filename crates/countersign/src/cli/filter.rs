@@ -225,6 +225,7 @@ mod tests {
             bytes: 0,
             duration_us: 0,
             redactions: Vec::new(),
+            written: None,
         }
     }
 }

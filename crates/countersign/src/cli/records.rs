@@ -71,12 +71,16 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             affected,
             duration_us,
             redactions,
+            written,
             ..
         } => {
             let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+            let copied = written.as_ref();
+            let copied = copied.map(|data| format!("{} bytes copied in, ", data.bytes));
             format!(
-                "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {affected} changed, {}{}",
+                "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {affected} changed, {}{}{}",
                 finished(*result),
+                copied.unwrap_or_default(),
                 duration(*duration_us),
                 hidden(redactions)
             )

@@ -294,6 +294,7 @@ impl Log {
             bytes: rows * 84,
             duration_us: 1_250,
             redactions,
+            written: None,
         };
         self.add(seconds, event);
     }

@@ -69,6 +69,7 @@ fn finished(session: SessionId, sequence: u64, result: FinishedResult) -> Access
         bytes: 0,
         duration_us: 0,
         redactions: vec![],
+        written: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Messages of a target, typed: what a gateway must understand to follow the conversation and to
-//! compare the answer with the plan. `DataRow` is not here: [`crate::BackendDecoder`] streams it.
+//! compare the answer with the plan. `DataRow` and `CopyData` are not here:
+//! [`crate::BackendDecoder`] streams them.
 //! `Authentication` is not here either: only [`crate::TargetHandshake`] may receive it.
 //!
 //! Each keeps the bytes it was read from, header included, so that it can be passed on as it is.
@@ -19,11 +20,10 @@ pub use session::{
 };
 
 use crate::{
-    error::ProtocolError, frame::Frame, frontend::CopyData, limits::BACKEND_MESSAGE_BYTES_MAX,
-    reader::Reader,
+    error::ProtocolError, frame::Frame, limits::BACKEND_MESSAGE_BYTES_MAX, reader::Reader,
 };
 
-/// A message of a target, other than `DataRow`.
+/// A message of a target, other than `DataRow` and `CopyData`.
 #[derive(Clone, Debug)]
 pub enum BackendMessage {
     /// Columns of the rows that follow, or would follow.
@@ -60,8 +60,6 @@ pub enum BackendMessage {
     CopyOutResponse(CopyResponse),
     /// Streaming replication begins.
     CopyBothResponse(CopyResponse),
-    /// Data of a COPY TO STDOUT.
-    CopyData(CopyData),
     /// End of the data of a COPY TO STDOUT.
     CopyDone(Frame),
     /// What a cancel request must name.
@@ -74,9 +72,7 @@ pub enum BackendMessage {
 pub(crate) fn length_max(kind: u8) -> Result<u32, ProtocolError> {
     match kind {
         b'T' | b't' | b'n' | b'C' | b'I' | b's' | b'1' | b'2' | b'3' | b'E' | b'N' | b'Z'
-        | b'S' | b'A' | b'G' | b'H' | b'W' | b'd' | b'c' | b'K' | b'v' => {
-            Ok(BACKEND_MESSAGE_BYTES_MAX)
-        }
+        | b'S' | b'A' | b'G' | b'H' | b'W' | b'c' | b'K' | b'v' => Ok(BACKEND_MESSAGE_BYTES_MAX),
         b'R' => Err(ProtocolError::Unexpected("Authentication")),
         b'V' => Err(ProtocolError::Unexpected("FunctionCallResponse")),
         _ => Err(ProtocolError::UnknownType(kind)),
@@ -105,7 +101,6 @@ impl BackendMessage {
             b'G' => Self::CopyInResponse(CopyResponse::decode("CopyInResponse", raw)?),
             b'H' => Self::CopyOutResponse(CopyResponse::decode("CopyOutResponse", raw)?),
             b'W' => Self::CopyBothResponse(CopyResponse::decode("CopyBothResponse", raw)?),
-            b'd' => Self::CopyData(CopyData::decode(raw)),
             b'c' => Self::CopyDone(empty("CopyDone", raw)?),
             b'K' => Self::BackendKeyData(BackendKeyData::decode(raw)?),
             b'v' => Self::NegotiateProtocolVersion(NegotiateProtocolVersion::decode(raw)?),
@@ -133,7 +128,6 @@ impl BackendMessage {
             Self::CopyInResponse(_) => BackendKind::CopyInResponse,
             Self::CopyOutResponse(_) => BackendKind::CopyOutResponse,
             Self::CopyBothResponse(_) => BackendKind::CopyBothResponse,
-            Self::CopyData(_) => BackendKind::CopyData,
             Self::CopyDone(_) => BackendKind::CopyDone,
             Self::BackendKeyData(_) => BackendKind::BackendKeyData,
             Self::NegotiateProtocolVersion(_) => BackendKind::NegotiateProtocolVersion,
@@ -153,7 +147,6 @@ impl BackendMessage {
             Self::CopyInResponse(message)
             | Self::CopyOutResponse(message)
             | Self::CopyBothResponse(message) => &message.raw,
-            Self::CopyData(message) => &message.raw,
             Self::BackendKeyData(message) => &message.raw,
             Self::NegotiateProtocolVersion(message) => &message.raw,
             Self::NoData(message)

@@ -249,7 +249,6 @@ fn what_computes_with_a_mask_or_is_not_understood_is_refused() {
                                                                                 "not_supported_shadowing_with"),
         // Statements.
         ("SELECT 1; SELECT 2",                                                  "syntax_error"),
-        ("COPY plans TO STDOUT",                                                "not_supported_copy"),
         ("DO $$ BEGIN END $$",                                                  "code_not_allowed"),
         ("SELECT 1 INTO t",                                                     "definition_not_allowed"),
         ("UPDATE v_customers SET ref = 'x'",                                    "not_supported_view_write"),

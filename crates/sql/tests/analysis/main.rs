@@ -8,6 +8,7 @@
 mod catalogs;
 mod common;
 mod conversions;
+mod copies;
 mod corpus;
 mod facts;
 mod grammar;

@@ -52,13 +52,10 @@ const CANNOT: [(&str, &str, &str); 2] = [
 /// What does not work yet, and why; `*` is every driver. To be emptied.
 #[rustfmt::skip]
 const NOT_YET: &[(&str, &str, &str)] = &[
-    ("*",                  "copy",        "COPY"),
     ("*",                  "catalog",     "queries of the system catalogs"),
     ("*",                  "prepared",    "DEALLOCATE; the error of a changed plan without its routine"),
     ("*",                  "pool",        "DISCARD ALL, RESET ALL"),
     ("*",                  "big",         "cursors in SQL"),
-    ("psql",               "transaction", "several statements in one Query"),
-    ("psql",               "rollback",    "several statements in one Query"),
     ("asyncpg",            "types",       "it asks the catalog for types"),
     ("sqlalchemy-asyncpg", "types",       "it asks the catalog for types"),
     ("sqlalchemy-psycopg", "*",           "it asks the catalog for hstore"),

@@ -1,0 +1,161 @@
+//! COPY FROM STDIN: the client's data on their way to the target.
+//!
+//! ```text
+//! Idle ─Execute─▶ Asked ─┐                       ┌─ CopyDone, CopyFail ─▶ Ended ─┐
+//!   └────Query───────────┴─ CopyInResponse ─▶ Taking ─cut─▶ Dropping ────────────┴─ outcome ─▶ Idle
+//! ```
+//!
+//! Data pass as they come: no more is held than what one message has and the outbox takes. What
+//! passed is hashed, so that the outcome says what was written without keeping it.
+//!
+//! **Invariant:** behind an Execute that may ask for data nothing is forwarded before the target has
+//! answered it: PostgreSQL would take it for data, and swallow a Sync.
+//!
+//! Source: PostgreSQL manual, "COPY Operations".
+
+use bytes::Bytes;
+use crypto::Sha256;
+use journal::WrittenData;
+use pgwire::frontend::FrontendMessage;
+
+use crate::session::{Ending, Session};
+use crate::wire;
+
+/// What the target reads when the gateway ends a COPY.
+const ENDED: &str = "ended by the gateway";
+
+/// Where the data of a COPY FROM STDIN stand.
+#[derive(Debug, Default)]
+pub(crate) enum CopyIn {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The command of this number was begun by Execute, and the target may ask for its data.
+    Asked(u64),
+    /// The target takes data.
+    Taking(Box<Data>),
+    /// It is being cut: what the client still sends is dropped.
+    Dropping(Box<Data>),
+    /// The client has said that it was all.
+    Ended(Box<Data>),
+}
+
+/// What has passed of a COPY FROM STDIN.
+#[derive(Debug, Default)]
+pub(crate) struct Data {
+    sequence: u64,
+    bytes: u64,
+    hash: Sha256,
+}
+
+impl Data {
+    fn take(&mut self, data: &Bytes) {
+        self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        self.hash.update(data);
+    }
+}
+
+impl CopyIn {
+    /// Ends what belongs to a command that has ended, and sums it up.
+    pub(crate) fn end(&mut self, sequence: u64) -> Option<WrittenData> {
+        let own = match self {
+            Self::Idle => return None,
+            Self::Asked(asked) => *asked,
+            Self::Taking(data) | Self::Dropping(data) | Self::Ended(data) => data.sequence,
+        };
+        if own != sequence {
+            return None;
+        }
+        match std::mem::take(self) {
+            Self::Idle | Self::Asked(_) => None,
+            Self::Taking(data) | Self::Dropping(data) | Self::Ended(data) => {
+                Some(WrittenData { bytes: data.bytes, sha256: data.hash.finish() })
+            }
+        }
+    }
+}
+
+impl Session {
+    /// True if what the client sends may be looked at now.
+    pub(crate) fn takes_requests(&self) -> bool {
+        match self.copy_in {
+            CopyIn::Idle | CopyIn::Ended(_) => !self.batch.waiting && self.batch.deferred.is_none(),
+            CopyIn::Asked(_) => false,
+            CopyIn::Taking(_) | CopyIn::Dropping(_) => true,
+        }
+    }
+
+    /// The target asks for the data of a command.
+    pub(crate) fn begin_copy_in(&mut self, sequence: u64) -> Result<(), Ending> {
+        self.copy_in = CopyIn::Taking(Box::new(Data { sequence, ..Data::default() }));
+        if self.cut.is_some() { self.cut_copy_in() } else { Ok(()) }
+    }
+
+    /// Ends a COPY that waits for the client's data: PostgreSQL hears no cancel while it waits.
+    pub(crate) fn cut_copy_in(&mut self) -> Result<(), Ending> {
+        match std::mem::take(&mut self.copy_in) {
+            CopyIn::Taking(data) => {
+                self.server.outbox.push(wire::copy_fail(ENDED)?);
+                self.copy_in = CopyIn::Dropping(data);
+            }
+            other @ (CopyIn::Idle | CopyIn::Asked(_) | CopyIn::Dropping(_) | CopyIn::Ended(_)) => {
+                self.copy_in = other;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message while the target takes data; any other is handed back.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other message may come during a COPY")]
+    pub(crate) fn take_copy_message(
+        &mut self,
+        message: FrontendMessage,
+    ) -> Result<Option<FrontendMessage>, Ending> {
+        let mut data = match std::mem::take(&mut self.copy_in) {
+            CopyIn::Taking(data) => data,
+            CopyIn::Dropping(data) => {
+                self.copy_in = CopyIn::Dropping(data);
+                return dropped(&message);
+            }
+            other @ (CopyIn::Idle | CopyIn::Asked(_) | CopyIn::Ended(_)) => {
+                self.copy_in = other;
+                return Ok(Some(message));
+            }
+        };
+        self.copy_in = match message {
+            FrontendMessage::CopyData(copy) => {
+                data.take(&copy.data);
+                self.server.outbox.push(copy.raw.into_bytes());
+                CopyIn::Taking(data)
+            }
+            FrontendMessage::CopyDone(frame) => {
+                self.server.outbox.push(frame.into_bytes());
+                CopyIn::Ended(data)
+            }
+            FrontendMessage::CopyFail(fail) => {
+                self.server.outbox.push(fail.raw.into_bytes());
+                CopyIn::Ended(data)
+            }
+            other => {
+                self.copy_in = CopyIn::Taking(data);
+                return dropped(&other);
+            }
+        };
+        Ok(None)
+    }
+}
+
+/// A message that no COPY passes on: PostgreSQL drops a Flush or a Sync there too, and ends the
+/// session at any other.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other message may come during a COPY")]
+fn dropped(message: &FrontendMessage) -> Result<Option<FrontendMessage>, Ending> {
+    match message {
+        FrontendMessage::Flush(_)
+        | FrontendMessage::Sync(_)
+        | FrontendMessage::CopyData(_)
+        | FrontendMessage::CopyDone(_)
+        | FrontendMessage::CopyFail(_) => Ok(None),
+        FrontendMessage::Terminate(_) => Err(Ending::Terminated),
+        _ => Err(Ending::ClientRefused("a message other than data during COPY FROM STDIN")),
+    }
+}
