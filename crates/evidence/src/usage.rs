@@ -27,10 +27,11 @@ pub(crate) struct UsageLog(BTreeMap<GrantId, Vec<Step>>);
 type Step = (u64, Usage);
 
 impl UsageLog {
-    /// Counts over the whole ledger: a command when it is allowed, rows when `count` says.
+    /// Counts over the whole ledger: a command when it is allowed, rows when `count` says. Commands
+    /// that read nothing but catalogs do not count.
     pub(crate) fn new(history: &History, count: CountRows) -> Self {
         let mut steps: Vec<(u64, GrantId, Usage)> = Vec::new();
-        for command in &history.commands {
+        for command in history.commands.iter().filter(|command| command.facts.counts()) {
             for grant in &command.grants {
                 steps.push((command.record, grant.id, Usage { commands: 1, ..Usage::default() }));
                 if let Ending::Recorded(finished) = &command.ending {

@@ -20,6 +20,12 @@ impl RelationName {
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
         Self { schema: schema.into(), name: name.into() }
     }
+
+    /// True for PostgreSQL's own catalogs. They are shown as far as grants cover what is in them, so
+    /// no grant names them.
+    pub fn is_catalog(&self) -> bool {
+        matches!(self.schema.as_str(), "pg_catalog" | "information_schema")
+    }
 }
 
 impl fmt::Display for RelationName {
@@ -194,6 +200,12 @@ impl Facts {
     /// Facts of a statement that touches no relation.
     pub fn nothing(kind: StatementKind) -> Self {
         Self { kind, touches: Vec::new(), masked: Vec::new(), functions: BTreeSet::new() }
+    }
+
+    /// True if the statement counts against what grants limit: one that reads nothing but catalogs,
+    /// as drivers do by themselves, does not.
+    pub fn counts(&self) -> bool {
+        self.touches.is_empty() || !self.touches.iter().all(|touch| touch.relation.is_catalog())
     }
 
     /// Builds the sorted list of touches from a map.

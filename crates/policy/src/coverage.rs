@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::{Facts, GrantRef, StatementKind, Timestamp, Touch};
+use model::{Action, Facts, GrantRef, StatementKind, Timestamp, Touch};
 
 use crate::{DenyReason, LiveGrant, Standing};
 
@@ -28,7 +28,8 @@ pub struct Coverage {
 ///
 /// `now` is compared with windows that include their start and exclude their end. All live grants
 /// count together. A statement that touches no relation (`BEGIN`, `SET`, `SELECT 1`) needs no
-/// grant, only an identity that stands.
+/// grant, only an identity that stands. One that reads PostgreSQL's catalogs, which show what grants
+/// cover, needs any live grant and rests on all of them.
 ///
 /// The answer proves nothing: at execution, [`decide`](crate::decide) asks again.
 ///
@@ -66,6 +67,9 @@ pub fn check(
         for grant in covering {
             coverage.add(grant);
         }
+    }
+    if !facts.counts() {
+        (coverage.rows_max, coverage.bytes_max) = (None, None);
     }
     coverage.grants.sort();
     coverage.grants.dedup();
@@ -136,6 +140,11 @@ fn covering_grants<'s>(
     touch: &Touch,
     grants: &[&'s LiveGrant<'s>],
 ) -> Option<Vec<&'s LiveGrant<'s>>> {
+    if touch.relation.is_catalog() {
+        // What is shown of it is what all live grants cover together.
+        let may = touch.action == Action::Select && !grants.is_empty();
+        return may.then(|| grants.to_vec());
+    }
     let mut missing: BTreeSet<&str> = touch.columns.iter().map(String::as_str).collect();
     let mut covering = Vec::new();
     for live in grants {

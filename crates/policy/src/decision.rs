@@ -58,6 +58,11 @@ impl Allowed {
         &self.coverage.grants
     }
 
+    /// The grants whose limits the command counts against.
+    pub fn charged(&self) -> &[GrantRef] {
+        if self.command.facts.counts() { &self.coverage.grants } else { &[] }
+    }
+
     /// When the authority ends, exclusive: the earliest end of the identity, the credential and
     /// the covering grants.
     pub fn until(&self) -> Timestamp {

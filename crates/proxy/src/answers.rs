@@ -87,7 +87,7 @@ impl Session {
             // A row counts whole when it begins: the client never has to be left within one.
             let whole = bytes.len().saturating_add(self.server.decoder.row_bytes_left());
             let new = u64::try_from(whole.saturating_sub(self.row_bytes_owed)).unwrap_or(u64::MAX);
-            if let Err(reached) = self.gate.usage.try_rows(allowed.grants(), (rows, new), limits) {
+            if let Err(reached) = self.gate.usage.try_rows(allowed.charged(), (rows, new), limits) {
                 // None of these pass, but for the rest of a row that the client has begun to read.
                 let begun = self.row_bytes_owed.min(bytes.len());
                 self.row_bytes_owed = self.row_bytes_owed.saturating_sub(begun);

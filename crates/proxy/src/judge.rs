@@ -28,6 +28,8 @@ pub(crate) struct Context {
     catalog_version: u64,
     control_size: u64,
     settings: ClientSettings,
+    /// When a grant begins or ends next: what `*` and the catalogs show changes then.
+    until: Option<Timestamp>,
 }
 
 /// What is recorded of a denied command, and why it was denied.
@@ -131,17 +133,20 @@ impl Plans {
         let catalog = target.catalog().ok_or(NoPlan::NoCatalog)?;
         let registry = gate.registry();
         let catalog_version = catalog.version();
+        let now = clock::now();
         let is_current = self.context.as_ref().is_some_and(|context| {
             context.catalog_version == catalog_version
                 && context.control_size == registry.size()
                 && context.settings == *settings
+                && context.until.is_none_or(|until| now < until)
         });
         if !is_current {
             let control_size = registry.size();
             self.forget();
-            self.context =
-                Some(Context { catalog_version, control_size, settings: settings.clone() });
-            self.granted = Arc::new(granted(&registry, &who.identity, &target.name, clock::now()));
+            let until = registry.next_change(&who.identity, &target.name, now);
+            let settings = settings.clone();
+            self.context = Some(Context { catalog_version, control_size, settings, until });
+            self.granted = Arc::new(granted(&registry, &who.identity, &target.name, now));
         }
         Ok(catalog)
     }
@@ -216,7 +221,7 @@ pub(crate) fn decide(
     match policy::decide(command, &standing, now) {
         Decision::Deny(denied, reason) => Err(Box::new((denied, reason))),
         Decision::Allow(allowed) => {
-            if gate.usage.try_command(allowed.grants(), limits(&registry)) {
+            if gate.usage.try_command(allowed.charged(), limits(&registry)) {
                 return Ok(allowed);
             }
             // Another session took the last command between the decision and the count.

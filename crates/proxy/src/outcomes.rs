@@ -174,7 +174,7 @@ impl Session {
         let allowed = running.permit.allowed();
         if allowed.rows_max().or(allowed.bytes_max()).is_none() && running.rows > 0 {
             // With a limit they were counted as they passed.
-            self.gate.usage.add_rows(allowed.grants(), (running.rows, running.bytes));
+            self.gate.usage.add_rows(allowed.charged(), (running.rows, running.bytes));
         }
         let written = self.copy_in.end(running.permit.command().id.sequence);
         let outcome = running.outcome(end, written);

@@ -69,7 +69,7 @@ impl Session {
                 Err(refused) => {
                     // What was counted before it does not run.
                     for allowed in all {
-                        self.gate.usage.uncount_command(allowed.grants());
+                        self.gate.usage.uncount_command(allowed.charged());
                     }
                     return Err(refused);
                 }

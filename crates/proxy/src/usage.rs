@@ -45,7 +45,7 @@ impl UsageFold {
     /// Takes the next record of the access ledger, in order.
     pub fn apply(&mut self, record: &AccessRecord) {
         match (&record.event, record.event.command()) {
-            (AccessEvent::CommandIntended { grants, .. }, Some(id)) => {
+            (AccessEvent::CommandIntended { grants, facts, .. }, Some(id)) if facts.counts() => {
                 for grant in grants {
                     let usage = self.by_grant.entry(grant.id).or_default();
                     usage.commands = usage.commands.saturating_add(1);

@@ -102,6 +102,18 @@ impl Registry {
         self.current_grants_of(identity, target).filter(move |entry| entry.is_live(now))
     }
 
+    /// The next instant at which a grant of the identity on the target begins or ends by itself.
+    pub fn next_change(
+        &self,
+        identity: &IdentityName,
+        target: &TargetName,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let grants = self.current_grants_of(identity, target);
+        let instants = grants.flat_map(|entry| [entry.grant.not_before, entry.grant.expires_at]);
+        instants.filter(|instant| *instant > now).min()
+    }
+
     /// The targets as last loaded from the settings, by name.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.values()

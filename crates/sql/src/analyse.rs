@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use model::{Action, Facts, MaskedColumn, StatementKind};
-use pg_query::protobuf::{ParseResult, RawStmt};
+use pg_query::protobuf::{LimitOption, ParseResult, RawStmt, SelectStmt, SetOperation};
 use pg_query::{Node, NodeEnum};
 
 use crate::copy::CopyForm;
@@ -13,7 +13,8 @@ use crate::scope::{Origin, Value};
 use crate::select::Columns;
 use crate::unsupported::unsupported;
 use crate::variable::Variable;
-use crate::walk::{Shape, Walk, World};
+use crate::walk::{Shape, Walk};
+use crate::world::World;
 use crate::{Effect, Output, Plan, Refusal, Request, Uses};
 use crate::{cursor, digest, explain, limits, prepare, set_config, transaction, tree, variable};
 
@@ -325,6 +326,22 @@ pub(crate) fn view_columns(
     let mut walk = Walk::new(world, &[]);
     let (_, columns) = walk.query(*query)?;
     Ok(columns.iter().map(|(_, value)| walk.mask_of(value)).collect())
+}
+
+/// A checked expression as text that reads as it.
+///
+/// # Errors
+///
+/// [`Refusal`] if it cannot be written out unchanged.
+pub(crate) fn expression_text(node: &Node) -> Result<String, Refusal> {
+    let query = SelectStmt {
+        target_list: vec![tree::target("", node.clone())],
+        limit_option: LimitOption::Default as i32,
+        op: SetOperation::SetopNone as i32,
+        ..SelectStmt::default()
+    };
+    let text = write_out(NodeEnum::SelectStmt(Box::new(query)))?;
+    text.strip_prefix("SELECT ").map(str::to_owned).ok_or_else(Refusal::mismatch)
 }
 
 /// The expression of a text, for masks; nothing if it cannot be written out unchanged.

@@ -11,12 +11,13 @@ use crate::catalog_build;
 use crate::catalog_routines::FunctionRow;
 use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
 use crate::masked_view::{FenceViews, Substitutes};
+use crate::system::System;
 use crate::types::UserType;
 use crate::{routines, tree};
 
 /// What exists on the target, and which of it is masked.
 ///
-/// Only what a client may name is in it: no system schema, no temporary table.
+/// No temporary table is in it. PostgreSQL's own relations are kept apart in `system`.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pub(crate) version: u64,
@@ -34,6 +35,7 @@ pub struct Catalog {
     pub(crate) functions: BTreeMap<RelationName, Vec<FunctionRow>>,
     /// By relation and column, the sequence that the column owns.
     pub(crate) sequences: BTreeMap<(u32, i16), RelationName>,
+    pub(crate) system: System,
 }
 
 /// A domain that may be cast to.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use mask::ColumnType;
 use model::{Action, Mask, MaskDeclaration, RelationName};
 
-use crate::ClientSettings;
-use crate::analyse;
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
 use crate::domains;
 use crate::masked_view::{self, FenceViews, Substitute, Substitutes};
+use crate::system::System;
 use crate::types::UserType;
 use crate::view;
-use crate::walk::World;
+use crate::world::World;
+use crate::{ClientSettings, analyse};
 
 /// Domains over domains that are followed to their base.
 const DOMAIN_DEPTH_MAX: usize = 16;
@@ -42,6 +42,7 @@ pub(crate) fn build(
         domains: BTreeMap::new(),
         functions: BTreeMap::new(),
         sequences: BTreeMap::new(),
+        system: System::new(&rows, |oid| column_type(&rows.types, oid, -1)),
     };
     add_enums(&mut catalog, &rows);
     let family = Family::new(&rows);

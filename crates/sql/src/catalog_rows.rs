@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mask::MaskError;
 
 use crate::catalog_routines::{CONSTRAINTS, DOMAINS, FUNCTIONS, RoutineRows, SEQUENCES};
+use crate::system_rows::{self, DependentRow, Part, SystemRow};
 
 /// One of the questions that [`catalog_queries`] asks the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,16 @@ pub enum CatalogQuery {
     Constraints,
     /// The checks of domains.
     Domains,
+    /// PostgreSQL's own tables and views.
+    System,
+    /// The texts of PostgreSQL's own views.
+    SystemViews,
+    /// Schemas.
+    Schemas,
+    /// What types are made of.
+    Parts,
+    /// Which columns an index, a constraint and the like depend on.
+    Dependents,
 }
 
 /// A catalog that cannot be used, with what to do about it.
@@ -153,8 +164,7 @@ SELECT pg_catalog.concat_ws(' ', \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_namespace x WHERE x.nspname !~ '^pg_'), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
-FROM pg_catalog.pg_class x WHERE x.oid >= 16384 AND x.relpersistence <> 't' \
-AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')), \
+FROM pg_catalog.pg_class x WHERE x.oid >= 16384 AND x.relpersistence <> 't'), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_attribute x JOIN pg_catalog.pg_class c ON c.oid = x.attrelid \
 WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')), \
@@ -165,11 +175,10 @@ FROM pg_catalog.pg_rewrite x WHERE x.oid >= 16384), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_attrdef x), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
-FROM pg_catalog.pg_type x WHERE x.oid >= 16384 AND x.typtype IN ('e', 'd')), \
+FROM pg_catalog.pg_type x WHERE x.oid >= 16384 AND x.typtype IN ('e', 'd', 'r')), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indrelid \
-WHERE (x.indisunique OR x.indisexclusion) AND c.oid >= 16384 AND c.relpersistence <> 't' \
-AND c.relkind IN ('r', 'p', 'f')), \
+WHERE c.oid >= 16384 AND c.relpersistence <> 't'), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
 FROM pg_catalog.pg_proc x WHERE x.oid >= 16384), \
 (SELECT pg_catalog.concat_ws(',', pg_catalog.count(*), pg_catalog.sum(x.xmin::text::bigint)) \
@@ -182,7 +191,7 @@ FROM pg_catalog.pg_cast x WHERE x.oid >= 16384))";
 /// Run each in simple protocol with text results, all in one read-only transaction of isolation
 /// level REPEATABLE READ so that they fit together, on a session whose search path is
 /// `pg_catalog`: then the texts of views qualify every other name.
-pub fn catalog_queries() -> [(CatalogQuery, &'static str); 12] {
+pub fn catalog_queries() -> [(CatalogQuery, &'static str); 17] {
     [
         (CatalogQuery::Relations, RELATIONS),
         (CatalogQuery::Columns, COLUMNS),
@@ -196,6 +205,11 @@ pub fn catalog_queries() -> [(CatalogQuery, &'static str); 12] {
         (CatalogQuery::Sequences, SEQUENCES),
         (CatalogQuery::Constraints, CONSTRAINTS),
         (CatalogQuery::Domains, DOMAINS),
+        (CatalogQuery::System, system_rows::SYSTEM),
+        (CatalogQuery::SystemViews, system_rows::SYSTEM_VIEWS),
+        (CatalogQuery::Schemas, system_rows::SCHEMAS),
+        (CatalogQuery::Parts, system_rows::PARTS),
+        (CatalogQuery::Dependents, system_rows::DEPENDENTS),
     ]
 }
 
@@ -217,6 +231,12 @@ pub struct CatalogRows {
     pub(crate) keys: Vec<(u32, i16)>,
     pub(crate) casts: Vec<Cast>,
     pub(crate) routines: RoutineRows,
+    pub(crate) system: Vec<SystemRow>,
+    /// By the OID of the view.
+    pub(crate) system_views: BTreeMap<u32, String>,
+    pub(crate) schemas: BTreeMap<String, u32>,
+    pub(crate) parts: Vec<(u32, Part)>,
+    pub(crate) dependents: Vec<DependentRow>,
 }
 
 /// A conversion that runs a function of the target's own.
@@ -343,6 +363,11 @@ impl CatalogRows {
             CatalogQuery::Sequences => self.routines.take_sequence(cells)?,
             CatalogQuery::Constraints => self.routines.take_constraint(cells)?,
             CatalogQuery::Domains => self.routines.take_check(cells)?,
+            CatalogQuery::System
+            | CatalogQuery::SystemViews
+            | CatalogQuery::Schemas
+            | CatalogQuery::Parts
+            | CatalogQuery::Dependents => return system_rows::take(self, query, cells),
         }
         Some(())
     }

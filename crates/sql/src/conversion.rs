@@ -10,11 +10,9 @@ use pg_query::{Node, NodeEnum};
 use crate::catalog_rows::Cast;
 use crate::scope::{self, Value};
 use crate::select::Columns;
+use crate::system::FIRST_USER_OID;
 use crate::walk::Walk;
 use crate::{Refusal, tree, types};
-
-/// OIDs below are PostgreSQL's own (`FirstNormalObjectId`).
-pub(crate) const FIRST_USER_OID: u32 = 16_384;
 
 const BOOL_OID: u32 = 16;
 const INT4_OID: u32 = 23;
@@ -175,6 +173,14 @@ impl Walk<'_> {
             }
         };
         if is_right { Ok(()) } else { Err(refusal()) }
+    }
+
+    /// The OID of a checked expression's type, where it is known.
+    pub(crate) fn known_type(&self, value: &Node) -> Option<u32> {
+        match self.operand_type(value) {
+            Operand::Typed(oid) => Some(oid),
+            Operand::Untyped | Operand::Parameter | Operand::Unknown => None,
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the type of all else is not known")]

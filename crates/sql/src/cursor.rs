@@ -16,7 +16,8 @@ use pg_query::protobuf::{
 
 use crate::analyse::{judged, parse_one, without_rows, write_out};
 use crate::tree;
-use crate::walk::{Walk, World};
+use crate::walk::Walk;
+use crate::world::World;
 use crate::{CursorSpan, Effect, Plan, Refusal, Shows, Uses};
 
 const BINARY: i32 = 0x0001;

@@ -13,10 +13,11 @@ use crate::ClientSettings;
 use crate::analyse;
 use crate::catalog::{Catalog, Domain};
 use crate::catalog_rows::CatalogRows;
-use crate::conversion::FIRST_USER_OID;
 use crate::rows::Row;
 use crate::scope::{Beside, Item, ScopeColumn, Value};
-use crate::walk::{Walk, World};
+use crate::system::FIRST_USER_OID;
+use crate::walk::Walk;
+use crate::world::World;
 
 /// The name of the checked value in a check.
 const VALUE: &str = "value";
@@ -92,6 +93,7 @@ fn is_harmless(catalog: &Catalog, check: &str) -> bool {
         by_name: false,
         by_column: true,
         beside: Beside::Done,
+        is_catalog: false,
         row: Row::Unknown,
         locks: Vec::new(),
     });

@@ -7,6 +7,7 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
+use crate::reg::{self, Reg};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
@@ -111,8 +112,15 @@ impl Walk<'_> {
     fn cast(&mut self, cast: TypeCast) -> Result<Node, Refusal> {
         let TypeCast { arg, type_name, location: _ } = cast;
         let type_name = type_name.ok_or_else(|| Refusal::syntax("a cast names no type"))?;
+        if let (Some(reg), Some(arg)) = (Reg::of_type(&type_name), &arg) {
+            return self.reg_cast(reg, Node::clone(arg));
+        }
+        let shows = reg::is_text(&type_name);
         let type_name = types::type_name(self.world, type_name)?;
-        let mut arg = self.expr_option(arg)?;
+        let mut arg = match arg {
+            Some(arg) if shows => Some(Box::new(self.seen_expr(*arg)?)),
+            arg => self.expr_option(arg)?,
+        };
         if let Some(arg) = arg.as_deref_mut() {
             types::spell_out_truth(&type_name, arg);
         }
@@ -229,8 +237,13 @@ impl Walk<'_> {
             Some(NodeEnum::AIndirection(part)) => *part,
             inner => return self.expr(Node { node: inner }),
         };
+        // `information_schema._pg_expandarray` gives rows of these two.
+        let is_expanded = arg.as_deref().is_some_and(|arg| self.is_expanded(arg));
+        let is_field = matches!(indirection.as_slice(), [step] if matches!(tree::as_text(step), Some("x" | "n")));
         let arg = self.expr_option(arg)?;
-        let checked = AIndirection { arg, indirection: self.subscripts(indirection)? };
+        let indirection =
+            if is_expanded && is_field { indirection } else { self.subscripts(indirection)? };
+        let checked = AIndirection { arg, indirection };
         Ok(tree::node(NodeEnum::AIndirection(Box::new(checked))))
     }
 

@@ -5,6 +5,7 @@ use pg_query::protobuf::{Alias, RangeSubselect, RangeVar};
 use pg_query::{Node, NodeEnum};
 
 use crate::catalog::RelationKind;
+use crate::meaning::Meaning;
 use crate::names::{self, Named};
 use crate::rows::Row;
 use crate::scope::{Beside, Content, Item, Origin, ScopeColumn, Value};
@@ -76,6 +77,7 @@ impl Walk<'_> {
                 let node = tree::node(NodeEnum::RangeVar(self.forwarded(use_index, alias)?));
                 Ok(Source { node, items: vec![item] })
             }
+            Named::System(relation) => self.system_source(&relation, name),
             Named::CommonTable(columns) => {
                 let RangeVar { relname, inh, relpersistence, .. } = name;
                 let alias = names::checked_alias(name.alias)?;
@@ -136,6 +138,7 @@ impl Walk<'_> {
                 origin,
                 column_type: Some(column.data_type.clone()),
                 exact_type: Some(column.exact_type),
+                meaning: Meaning::Plain,
             };
             columns.push((column.name.clone(), value));
         }
@@ -187,6 +190,7 @@ impl Walk<'_> {
             beside: Beside::Done,
             row: Row::Named,
             locks: Vec::new(),
+            is_catalog: false,
         })
     }
 

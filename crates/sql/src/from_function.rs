@@ -14,7 +14,7 @@ use crate::select::Columns;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Refusal, functions, routines, types};
+use crate::{Refusal, catalog_call, functions, routines, types};
 
 const UNNEST: &str = "unnest";
 
@@ -178,7 +178,8 @@ fn called(function: Node) -> Result<Called, Refusal> {
 /// its alias, or else as the function.
 fn result_columns(call: &FuncCall, alias: Option<&Alias>) -> Result<Columns, Refusal> {
     let name = function_name(&call.funcname)?;
-    let named = functions::allowed(&name).ok_or_else(|| Refusal::function(&name))?;
+    let named = functions::allowed(&name).or_else(|| catalog_call::columns(&name));
+    let named = named.ok_or_else(|| Refusal::function(&name))?;
     let computed = |column: &str| (column.to_owned(), Value::computed());
     if !named.is_empty() {
         return Ok(named.iter().copied().map(computed).collect());

@@ -208,6 +208,7 @@ fn item_with(columns: Vec<ScopeColumn>) -> Item {
         beside: Beside::Done,
         row: Row::Unknown,
         locks: Vec::new(),
+        is_catalog: false,
     }
 }
 

@@ -13,9 +13,12 @@
 
 mod analyse;
 mod catalog;
+mod catalog_answer;
 mod catalog_build;
+mod catalog_call;
 mod catalog_routines;
 mod catalog_rows;
+mod catalog_source;
 mod conflict;
 mod conversion;
 mod copy;
@@ -30,11 +33,14 @@ mod from;
 mod from_function;
 mod functions;
 mod guess;
+mod information;
 mod join;
 mod json;
 mod limits;
 mod locks;
+mod lookup;
 mod masked_view;
+mod meaning;
 mod merge;
 mod names;
 mod operation;
@@ -42,7 +48,9 @@ mod order;
 mod place;
 mod plan;
 mod prepare;
+mod privilege;
 mod refusal;
+mod reg;
 mod request;
 mod routines;
 mod rows;
@@ -55,8 +63,12 @@ mod session_call;
 mod set_config;
 mod settings;
 mod shape;
+mod shown;
+mod sight;
 mod sublink;
 mod substitute;
+mod system;
+mod system_rows;
 mod target;
 mod text_search;
 mod transaction;
@@ -68,6 +80,8 @@ mod variable;
 mod view;
 mod walk;
 mod whole_table;
+mod work;
+mod world;
 mod write;
 
 pub use analyse::analyse;
@@ -75,7 +89,8 @@ pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
 pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
-    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, TARGETS_MAX, TOKENS_MAX,
+    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, SYSTEM_SOURCES_MAX,
+    TARGETS_MAX, TOKENS_MAX,
 };
 pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;

@@ -40,6 +40,10 @@ pub const OUTPUTS_MAX: u64 = 10_000;
 /// Most columns that are looked at to find what all names of one statement mean.
 pub const LOOKUPS_MAX: u64 = 30_000_000;
 
+/// Most mentions of PostgreSQL's own catalogs in one statement, those inside of their views included:
+/// each is written out as a query.
+pub const SYSTEM_SOURCES_MAX: usize = 200;
+
 /// Longest text that is forwarded, in bytes. It is longer than the client's: names are qualified,
 /// `*` and masks are written out.
 pub const FORWARD_BYTES_MAX: usize = 1024 * 1024;

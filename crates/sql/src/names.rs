@@ -8,13 +8,16 @@ use pg_query::protobuf::{Alias, RangeVar};
 use crate::Refusal;
 use crate::catalog::Relation;
 use crate::select::Columns;
+use crate::system::SystemRelation;
 use crate::tree::{self, NOWHERE};
-use crate::walk::{Reach, Walk, World};
+use crate::walk::{Reach, Walk};
+use crate::world::World;
 
 /// What an unqualified or qualified name in FROM means.
 pub(crate) enum Named {
     Relation(Arc<Relation>),
     CommonTable(Columns),
+    System(Arc<SystemRelation>),
 }
 
 impl Walk<'_> {
@@ -31,6 +34,12 @@ impl Walk<'_> {
                     "a reference to a later query of WITH RECURSIVE",
                 )),
             };
+        }
+        if name.catalogname.is_empty() || name.catalogname == self.world.database {
+            let found = self.world.system_relation(&name.schemaname, &name.relname);
+            if let Some(relation) = found {
+                return Ok(Named::System(relation));
+            }
         }
         self.find_relation(name, Action::Select).map(Named::Relation)
     }
@@ -66,8 +75,8 @@ impl Walk<'_> {
         if !catalogname.is_empty() && catalogname != self.world.database {
             return Err(unknown());
         }
-        if is_system(schemaname) || (schemaname.is_empty() && relname.starts_with("pg_")) {
-            return Err(Refusal::later("not_supported_catalog", "a query of the system catalogs"));
+        if is_system(schemaname) {
+            return Err(Refusal::not_shown(relname));
         }
         let in_schema = |schema: &str| {
             self.world.catalog.relations.get(&RelationName::new(schema, relname.as_str()))

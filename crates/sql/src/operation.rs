@@ -7,7 +7,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::Walk;
-use crate::{Refusal, functions, routines, sequences, session_call, text_search};
+use crate::{Refusal, catalog_call, functions, routines, sequences, session_call, text_search};
 
 /// What a call turned out to be.
 enum Called {
@@ -44,8 +44,10 @@ impl Walk<'_> {
             },
             AExprKind::Undefined => return Err(unknown_operator()),
         };
-        let lexpr = self.operand(lexpr)?;
-        let rexpr = self.operand(rexpr)?;
+        let joins_texts = tree::as_texts(&name).is_some_and(|name| name.last() == Some(&"||"));
+        let operand = if joins_texts { Self::seen_operand } else { Self::operand };
+        let lexpr = operand(self, lexpr)?;
+        let rexpr = operand(self, rexpr)?;
         let checked = AExpr { kind, name, lexpr, rexpr, location: NOWHERE, ..AExpr::default() };
         Ok(tree::node(NodeEnum::AExpr(Box::new(checked))))
     }
@@ -58,8 +60,24 @@ impl Walk<'_> {
         }
     }
 
+    /// An operand of `||`.
+    fn seen_operand(&mut self, operand: Option<Box<Node>>) -> Result<Option<Box<Node>>, Refusal> {
+        operand.map(|operand| self.seen_expr(*operand).map(Box::new)).transpose()
+    }
+
     /// A function call anywhere but in FROM.
     pub(crate) fn call(&mut self, call: FuncCall) -> Result<Node, Refusal> {
+        if let Some([catalog_call::INFORMATION_SCHEMA, name]) =
+            tree::as_texts(&call.funcname).as_deref()
+        {
+            let name = (*name).to_owned();
+            return self.information_call(&name, call);
+        }
+        if let Ok(name) = function_name(&call.funcname)
+            && let Some(rule) = catalog_call::rule(&name)
+        {
+            return self.catalog_call(&name, rule, call);
+        }
         if let Ok(name) = function_name(&call.funcname)
             && session_call::is_session_call(&name)
         {
@@ -82,7 +100,7 @@ impl Walk<'_> {
             Called::Done(node) => return Ok(*node),
             Called::Function(name, funcname, args) => (name, funcname, args),
         };
-        let args = self.expr_all(args)?;
+        let args = args.into_iter().map(|arg| self.seen_expr(arg)).collect::<Result<_, _>>()?;
         let agg_order = self.sort_expressions(agg_order)?;
         let agg_filter = self.expr_option(agg_filter)?;
         let over = over.map(|window| self.window(*window).map(Box::new)).transpose()?;
@@ -167,7 +185,7 @@ impl Walk<'_> {
         }
     }
 
-    fn session_name(&self, name: &str) -> Node {
+    fn session_name(&mut self, name: &str) -> Node {
         let text = match name {
             "current_database" => self.world.database,
             "current_schema" => self.first_schema(),
@@ -176,12 +194,12 @@ impl Walk<'_> {
         tree::typed_text(text, "name")
     }
 
-    /// The first schema of the search path that has something in it.
-    fn first_schema(&self) -> &str {
-        let relations = &self.world.catalog.relations;
-        let exists = |schema: &&&str| relations.keys().any(|name| name.schema == ***schema);
+    /// The first schema of the search path that the client sees.
+    fn first_schema(&mut self) -> &str {
+        let sight = self.sight();
         let mut path = self.world.search_path.iter();
-        path.find(exists).or(self.world.search_path.last()).copied().unwrap_or("public")
+        let is_seen = |schema: &&&str| sight.schemas.contains_key(**schema);
+        path.find(is_seen).or(self.world.search_path.last()).copied().unwrap_or("public")
     }
 }
 

@@ -11,7 +11,8 @@ use crate::analyse::{parse_one, without_rows, write_out};
 use crate::cursor::{checked_name, kept};
 use crate::tree;
 use crate::types;
-use crate::walk::{Walk, World};
+use crate::walk::Walk;
+use crate::world::World;
 use crate::{Effect, Plan, Refusal, Uses};
 
 /// Most parameters of a statement (the protocol counts them in 16 bits).

@@ -34,6 +34,7 @@ const AMBIGUOUS_COLUMN: &str = "42702";
 const UNDEFINED_TABLE: &str = "42P01";
 const INVALID_COLUMN_REFERENCE: &str = "42P10";
 const UNDEFINED_FUNCTION: &str = "42883";
+const INVALID_SCHEMA_NAME: &str = "3F000";
 const UNDEFINED_OBJECT: &str = "42704";
 const INVALID_PARAMETER_VALUE: &str = "22023";
 const WRONG_OBJECT_TYPE: &str = "42809";
@@ -147,6 +148,27 @@ impl Refusal {
     pub(crate) fn no_relation(name: &str) -> Self {
         let message = format!("relation \"{name}\" does not exist");
         Self::new("unknown_relation", UNDEFINED_TABLE, message)
+    }
+
+    /// A catalog of PostgreSQL's own, or an object of it, that no client sees.
+    pub(crate) fn not_shown(name: &str) -> Self {
+        Self::new(
+            "catalog_not_shown",
+            INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for {name}: the gateway does not show it"),
+        )
+        .with_hint("Catalogs show what grants cover. Activity, statistics and roles are not shown.")
+    }
+
+    /// A literal that is to be looked up by name and means nothing that is shown.
+    pub(crate) fn unknown_name(what: &str, name: &str) -> Self {
+        let sqlstate = match what {
+            "relation" => UNDEFINED_TABLE,
+            "function" => UNDEFINED_FUNCTION,
+            "schema" => INVALID_SCHEMA_NAME,
+            _ => UNDEFINED_OBJECT,
+        };
+        Self::new("unknown_name", sqlstate, format!("{what} \"{name}\" does not exist"))
     }
 
     pub(crate) fn unknown_column(name: &str) -> Self {

@@ -13,7 +13,8 @@ use crate::catalog_routines::{FunctionKind, FunctionRow};
 use crate::scope::Value;
 use crate::select::Columns;
 use crate::tree::{self, SYSTEM_SCHEMA};
-use crate::walk::{Walk, World};
+use crate::walk::Walk;
+use crate::world::World;
 
 /// Functions of PostgreSQL's own that are callable only where a grant names them: sessions can tell
 /// each other something by them, or they tell of the target itself.

@@ -5,15 +5,15 @@
 //! clause with its columns; a *level* is one query; names are looked up from the innermost level
 //! outwards, and the first level that knows a name decides.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use mask::ColumnType;
 use model::MaskedColumn;
 use pg_query::Node;
 
+use crate::meaning::Meaning;
 use crate::rows::Row;
-use crate::{Refusal, guess, limits, tree};
+use crate::shown::TABLE_OID;
+use crate::work::Work;
+use crate::{Refusal, guess, tree};
 
 /// Columns that every table has and that show more than rows (PostgreSQL manual, 5.6).
 pub(crate) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
@@ -28,6 +28,7 @@ pub(crate) struct Value {
     pub(crate) column_type: Option<ColumnType>,
     /// OID of its type, of the domain itself if it is one.
     pub(crate) exact_type: Option<u32>,
+    pub(crate) meaning: Meaning,
 }
 
 /// What `RowDescription` reports as the origin of a column.
@@ -56,8 +57,13 @@ pub(crate) enum Content {
 
 impl Value {
     pub(crate) fn computed() -> Self {
-        let (content, origin) = (Content::Free, Origin::Nothing);
-        Self { content, origin, column_type: None, exact_type: None }
+        Self {
+            content: Content::Free,
+            origin: Origin::Nothing,
+            column_type: None,
+            exact_type: None,
+            meaning: Meaning::Plain,
+        }
     }
 
     pub(crate) fn type_oid(&self) -> Option<u32> {
@@ -95,6 +101,8 @@ pub(crate) struct Item {
     pub(crate) row: Row,
     /// The uses of relations whose rows FOR UPDATE of it locks.
     pub(crate) locks: Vec<usize>,
+    /// It is a table of PostgreSQL's own, with its columns under their names.
+    pub(crate) is_catalog: bool,
 }
 
 /// How an item can be reached from what stands beside it in FROM.
@@ -124,26 +132,6 @@ pub(crate) struct Level {
     pub(crate) work: Work,
 }
 
-/// How many columns were looked at so far, counted for a whole statement.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Work(Rc<Cell<u64>>);
-
-impl Work {
-    /// Counts columns that are about to be looked at.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] once they are too many, and ever after.
-    pub(crate) fn spend(&self, columns: usize) -> Result<(), Refusal> {
-        let columns = u64::try_from(columns).unwrap_or(u64::MAX);
-        self.0.set(self.0.get().saturating_add(columns));
-        if self.0.get() > limits::LOOKUPS_MAX {
-            return Err(Refusal::never_ending());
-        }
-        Ok(())
-    }
-}
-
 /// A query of a WITH clause.
 #[derive(Clone, Debug)]
 pub(crate) struct CommonTable {
@@ -167,7 +155,8 @@ pub(crate) struct Found {
 /// [`Refusal`] if it means nothing, more than one thing, a whole row or a system column.
 pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal> {
     let shown = parts.join(".");
-    if parts.last().is_some_and(|name| SYSTEM_COLUMNS.contains(name)) {
+    let is_system = parts.last().is_some_and(|name| SYSTEM_COLUMNS.contains(name));
+    if is_system && !is_shown_table_oid(levels, parts) {
         return Err(Refusal::never(
             "system_column",
             format!("system column \"{shown}\" is not allowed"),
@@ -189,6 +178,14 @@ pub(crate) fn resolve(levels: &[Level], parts: &[&str]) -> Result<Found, Refusal
 /// True if a bare name means a column.
 pub(crate) fn means_column(levels: &[Level], name: &str) -> Result<bool, Refusal> {
     Ok(SYSTEM_COLUMNS.contains(&name) || find_bare(levels, name)?.is_some())
+}
+
+/// The number of a catalog is a column of the query that stands in its place.
+fn is_shown_table_oid(levels: &[Level], parts: &[&str]) -> bool {
+    let is_catalog = |column: &ScopeColumn| {
+        column.name == TABLE_OID && !column.starred && !column.homes.is_empty()
+    };
+    matches!(find(levels, parts), Ok(Some(column)) if is_catalog(column))
 }
 
 /// As [`resolve`], but only in the innermost level, and finding nothing is no error.
@@ -331,6 +328,7 @@ mod tests {
             beside: Beside::Done,
             row: Row::Named,
             locks: Vec::new(),
+            is_catalog: false,
         }
     }
 

@@ -5,11 +5,11 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
-use crate::Refusal;
 use crate::scope::{CommonTable, Value};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
+use crate::{Refusal, types};
 
 /// The columns of a query's result, by name.
 pub(crate) type Columns = Vec<(String, Value)>;
@@ -145,6 +145,7 @@ impl Walk<'_> {
         let arm = arm.ok_or_else(|| Refusal::syntax("a set operation lacks a side"))?;
         let (query, columns) = self.query(*arm)?;
         self.refuse_masked(&columns)?;
+        columns.iter().try_for_each(|(_, value)| types::check_computable(value))?;
         let computed = columns.into_iter().map(|(name, _)| (name, Value::computed())).collect();
         Ok((Box::new(query), computed))
     }

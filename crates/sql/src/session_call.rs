@@ -7,10 +7,10 @@
 use pg_query::protobuf::FuncCall;
 use pg_query::{Node, NodeEnum};
 
-use crate::Refusal;
 use crate::tree::{self, NOWHERE};
 use crate::variable::{self, Reading};
 use crate::walk::Walk;
+use crate::{Refusal, analyse, catalog_call, shown};
 
 /// Whether a function is one of these.
 pub(crate) fn is_session_call(name: &str) -> bool {
@@ -41,6 +41,21 @@ impl Walk<'_> {
             && !call.agg_distinct
             && !call.agg_within_group
             && !call.func_variadic;
+        if name == "current_setting"
+            && args.is_none()
+            && is_plain
+            && let [setting] = call.args.as_slice()
+        {
+            return self.any_setting(setting.clone());
+        }
+        if let ("set_config", None, true, [setting, value, is_local]) =
+            (name, &args, is_plain, call.args.as_slice())
+            && let (Some(Literal::Text(setting)), Some(Literal::Truth(is_local))) =
+                (literal(setting), literal(is_local))
+            && let Ok(setting) = variable::switch(setting)
+        {
+            return self.set_switch(setting, value.clone(), is_local.to_string());
+        }
         let args = args.filter(|_| is_plain);
         let node = match (name, args.as_deref()) {
             ("current_setting", Some([Literal::Text(setting)])) => self.current_setting(setting)?,
@@ -70,6 +85,45 @@ impl Walk<'_> {
         };
         self.functions.insert(name.to_owned());
         Ok(node)
+    }
+
+    /// A switch that is set to what is known when the statement runs; to its default if that is not
+    /// on or off.
+    fn set_switch(
+        &mut self,
+        setting: &str,
+        value: Node,
+        is_local: String,
+    ) -> Result<Node, Refusal> {
+        let setting = shown::quoted(setting);
+        let value = self.expr(value)?;
+        let value = format!("({})::pg_catalog.text", analyse::expression_text(&value)?);
+        self.functions.insert("set_config".to_owned());
+        catalog_call::spliced(&format!(
+            "pg_catalog.set_config({setting}, CASE WHEN {value} IN ('on', 'off') THEN {value} END, \
+             {is_local})"
+        ))
+    }
+
+    /// A setting whose name is known when the statement runs: one that clients may see, or NULL.
+    fn any_setting(&mut self, setting: Node) -> Result<Node, Refusal> {
+        let setting = self.expr(setting)?;
+        let setting = analyse::expression_text(&setting)?;
+        let mut text = format!("CASE pg_catalog.lower(({setting})::pg_catalog.text)");
+        for name in variable::names() {
+            let key = shown::quoted(&name.to_ascii_lowercase());
+            let value = match variable::reading(name, self.world.settings, self.world.identity)? {
+                (_, Reading::Known(value)) => shown::quoted(&value),
+                // Not every version has all of them.
+                (_, Reading::Target(name)) => {
+                    format!("pg_catalog.current_setting({}, true)", shown::quoted(name))
+                }
+            };
+            text.push_str(&[" WHEN ", &key, " THEN ", &value].concat());
+        }
+        text.push_str(" END");
+        self.functions.insert("current_setting".to_owned());
+        catalog_call::spliced(&text)
     }
 
     fn current_setting(&self, setting: &str) -> Result<Node, Refusal> {

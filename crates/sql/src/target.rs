@@ -4,11 +4,15 @@ use pg_query::protobuf::{ColumnRef, ResTarget, TypeCast};
 use pg_query::{Node, NodeEnum};
 
 use crate::figure;
+use crate::meaning::Meaning;
 use crate::scope::{self, Beside, ScopeColumn, Value};
 use crate::select::Columns;
 use crate::tree;
 use crate::walk::Walk;
 use crate::{Refusal, limits};
+
+/// How deep in levels of names the result of a statement is made: inside of it, and of its query.
+const RESULT_LEVEL: usize = 2;
 
 /// A checked target.
 struct Target {
@@ -54,11 +58,24 @@ impl Walk<'_> {
         }
         self.reserve_outputs(before, 1)?;
         let name = if name.is_empty() { figure::column_name(&value) } else { name };
+        let meaning = self.meaning_of(&value);
         let mut node = self.expr(value)?;
         if is_cast_of_column(&node) {
             node = tree::computed(node);
         }
-        Ok(vec![Target { name, node, value: Value::computed() }])
+        let (node, value) = self.as_seen(node, Value { meaning, ..Value::computed() })?;
+        Ok(vec![Target { name, node, value }])
+    }
+
+    /// In the result itself a number that the client asked for as a name becomes one. Inside of the
+    /// statement it stays a number, which can be compared.
+    fn as_seen(&mut self, node: Node, value: Value) -> Result<(Node, Value), Refusal> {
+        match value.meaning {
+            Meaning::Named(reg) if self.definitions == 0 && self.levels.len() == RESULT_LEVEL => {
+                Ok((self.named(reg, &node)?, Value::computed()))
+            }
+            Meaning::Named(_) | Meaning::Plain | Meaning::Expanded => Ok((node, value)),
+        }
     }
 
     fn bare(&mut self, name: String, fields: &[Node]) -> Result<Target, Refusal> {
@@ -71,6 +88,7 @@ impl Walk<'_> {
         let parts = self.column_parts(fields)?;
         let shown = parts.last().copied().unwrap_or_default().to_owned();
         let (node, value) = self.selected_column(&parts)?;
+        let (node, value) = self.as_seen(node, value)?;
         Ok(Target { name: if name.is_empty() { shown } else { name }, node, value })
     }
 
@@ -120,6 +138,7 @@ impl Walk<'_> {
             let written = scope::write(&self.levels, &column, &[&name])
                 .ok_or_else(|| Refusal::ambiguous_column(&name))?;
             let (node, value) = self.select_found(column, written)?;
+            let (node, value) = self.as_seen(node, value)?;
             targets.push(Target { name, node, value });
         }
         Ok(targets)

@@ -167,6 +167,35 @@ pub(crate) fn as_integer(item: &Node) -> Option<i32> {
     }
 }
 
+/// The value of a boolean constant.
+pub(crate) fn as_boolean(item: &Node) -> Option<bool> {
+    match &item.node {
+        Some(NodeEnum::AConst(AConst {
+            isnull: false,
+            location: _,
+            val: Some(a_const::Val::Boolval(protobuf::Boolean { boolval })),
+        })) => Some(*boolval),
+        Some(_) | None => None,
+    }
+}
+
+/// The text of a string constant, with a cast to a text type or without.
+pub(crate) fn as_literal_text(item: &Node) -> Option<&str> {
+    match &item.node {
+        Some(NodeEnum::AConst(AConst {
+            isnull: false,
+            location: _,
+            val: Some(a_const::Val::Sval(protobuf::String { sval })),
+        })) => Some(sval),
+        Some(NodeEnum::TypeCast(cast)) => {
+            let TypeCast { arg, type_name, location: _ } = &**cast;
+            let is_text = type_name.as_ref().is_some_and(crate::reg::is_text);
+            arg.as_deref().filter(|_| is_text).and_then(as_literal_text)
+        }
+        Some(_) | None => None,
+    }
+}
+
 /// True for the bare `*` or a qualified one.
 pub(crate) fn is_star(item: &Node) -> bool {
     matches!(item.node, Some(NodeEnum::AStar(AStar {})))

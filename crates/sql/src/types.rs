@@ -8,8 +8,9 @@ use pg_query::Node;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Integer, TypeName, a_const};
 
+use crate::catalog_call::INFORMATION_SCHEMA;
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
-use crate::walk::World;
+use crate::world::World;
 use crate::{Catalog, Refusal};
 
 /// The OID of the type of literals that have none yet. Drivers send it for a text.
@@ -28,7 +29,7 @@ pub(crate) struct UserType {
 
 /// Name, OID, OID of its array type (PostgreSQL, `pg_type.dat`).
 #[rustfmt::skip]
-const BUILT_IN: [(&str, u32, u32); 55] = [
+const BUILT_IN: [(&str, u32, u32); 57] = [
     ("bool", 16, 1000), ("bytea", 17, 1001), ("char", 18, 1002), ("name", 19, 1003),
     ("int8", 20, 1016), ("int2", 21, 1005), ("int4", 23, 1007), ("text", 25, 1009),
     ("oid", 26, 1028), ("json", 114, 199), ("point", 600, 1017), ("lseg", 601, 1018),
@@ -38,6 +39,7 @@ const BUILT_IN: [(&str, u32, u32); 55] = [
     ("bpchar", 1042, 1014), ("varchar", 1043, 1015), ("date", 1082, 1182), ("time", 1083, 1183),
     ("timestamp", 1114, 1115), ("timestamptz", 1184, 1185), ("interval", 1186, 1187),
     ("timetz", 1266, 1270), ("bit", 1560, 1561), ("varbit", 1562, 1563), ("numeric", 1700, 1231),
+    ("int2vector", 22, 1006), ("oidvector", 30, 1013),
     ("uuid", 2950, 2951), ("tsvector", 3614, 3643), ("tsquery", 3615, 3645),
     ("jsonb", 3802, 3807), ("jsonpath", 4072, 4073), ("int4range", 3904, 3905),
     ("numrange", 3906, 3907), ("daterange", 3912, 3913), ("tstzrange", 3910, 3911),
@@ -46,6 +48,10 @@ const BUILT_IN: [(&str, u32, u32); 55] = [
     ("datemultirange", 4535, 6155), ("int8multirange", 4536, 6157), ("pg_lsn", 3220, 3221),
     ("xid", 28, 1011), ("xid8", 5069, 271),
 ];
+
+/// The domains of `information_schema`. Their checks are PostgreSQL's own.
+const DOMAINS: [&str; 5] =
+    ["sql_identifier", "cardinal_number", "character_data", "yes_or_no", "time_stamp"];
 
 /// True if a parameter may have this type: reading a value of it runs no code of the target's.
 ///
@@ -123,6 +129,43 @@ pub(crate) fn spell_out_truth(name: &TypeName, arg: &mut Node) {
     }
 }
 
+/// Refuses to compute with a column of the target's whose type looks names up, or with privileges:
+/// a text or number of the client's could become one and be looked up.
+///
+/// # Errors
+///
+/// [`Refusal`] for such a type.
+pub(crate) fn check_computable(value: &crate::scope::Value) -> Result<(), Refusal> {
+    match value.exact_type {
+        Some(oid) if LOOKS_UP.contains(&oid) => Err(Refusal::never(
+            "type_not_computable",
+            "a column of a type that looks names up may be selected, not computed with",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// `regproc` to `regrole` and `aclitem` with their arrays (PostgreSQL, `pg_type.dat`).
+#[rustfmt::skip]
+const LOOKS_UP: [u32; 24] = [
+    24, 1008, 2202, 2207, 2203, 2208, 2204, 2209, 2205, 2210, 2206, 2211, 3734, 3735, 3769, 3770,
+    4089, 4090, 4096, 4097, 4191, 4192, 1033, 1034,
+];
+
+/// The OID of the type of OIDs.
+pub(crate) const OID_OID: u32 = 26;
+
+/// The type of OIDs.
+pub(crate) fn oid_type() -> mask::ColumnType {
+    mask::ColumnType {
+        oid: OID_OID,
+        schema: SYSTEM_SCHEMA.to_owned(),
+        name: "oid".to_owned(),
+        is_array: false,
+        modifier: -1,
+    }
+}
+
 /// The OID of a type without modifiers that is PostgreSQL's own.
 pub(crate) fn built_in_oid(name: &str) -> Option<u32> {
     BUILT_IN.iter().find(|(built_in, _, _)| *built_in == name).map(|(_, oid, _)| *oid)
@@ -173,6 +216,9 @@ fn resolve(world: &World<'_>, written: &[&str]) -> Option<Vec<Node>> {
         [name] if built_in_oid(name).is_some() => Some(tree::system_name(name)),
         [name] => world.search_path.iter().find_map(|schema| user(schema, name)),
         [SYSTEM_SCHEMA, name] => built_in_oid(name).map(|_| tree::system_name(name)),
+        [INFORMATION_SCHEMA, name] if DOMAINS.contains(&name) => {
+            Some(tree::names([INFORMATION_SCHEMA, name]))
+        }
         [schema, name] => user(schema, name),
         _ => None,
     }

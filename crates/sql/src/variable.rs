@@ -50,7 +50,7 @@ pub(crate) enum Change {
 
 /// The names are spelled as SHOW prints them.
 #[rustfmt::skip]
-const RULES: [Rule; 40] = [
+const RULES: [Rule; 41] = [
     Rule { name: "application_name",              change: Change::Kept(Setting::ApplicationName) },
     Rule { name: "search_path",                   change: Change::Kept(Setting::SearchPath) },
     Rule { name: "TimeZone",                      change: Change::Forwarded(Kind::TimeZone) },
@@ -87,12 +87,45 @@ const RULES: [Rule; 40] = [
     Rule { name: "in_hot_standby",                change: Change::ReadOnly },
     Rule { name: "lc_collate",                    change: Change::ReadOnly },
     Rule { name: "lc_ctype",                      change: Change::ReadOnly },
+    Rule { name: "default_table_access_method",   change: Change::ReadOnly },
     Rule { name: "session_authorization",         change: Change::Identity },
     Rule { name: "role",                          change: Change::Answer("none") },
     Rule { name: "is_superuser",                  change: Change::Answer("off") },
     // Off, PostgreSQL refuses to read where a policy would hide rows; it hides them on.
     Rule { name: "row_security",                  change: Change::Forwarded(Kind::Boolean) },
 ];
+
+/// The settings that a client may see, as `pg_settings` spells them.
+pub(crate) fn shown_names() -> impl Iterator<Item = &'static str> {
+    let is_real = |rule: &&Rule| match rule.change {
+        Change::Kept(_) | Change::Forwarded(_) | Change::Pinned(_) | Change::ReadOnly => true,
+        Change::Identity | Change::Answer(_) => false,
+    };
+    RULES.iter().filter(is_real).map(|rule| rule.name)
+}
+
+/// The target's name of a setting that is on or off and that clients may set.
+///
+/// # Errors
+///
+/// [`Refusal`] for any other.
+pub(crate) fn switch(name: &str) -> Result<&'static str, Refusal> {
+    let rule = rule(name)?;
+    match &rule.change {
+        Change::Forwarded(Kind::Boolean) if rule.name == "jit" => Ok(rule.name),
+        Change::Forwarded(_)
+        | Change::Kept(_)
+        | Change::Pinned(_)
+        | Change::ReadOnly
+        | Change::Identity
+        | Change::Answer(_) => Err(Refusal::setting_value(rule.name)),
+    }
+}
+
+/// All settings that a client may see.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.name)
+}
 
 pub(crate) fn rule(name: &str) -> Result<&'static Rule, Refusal> {
     let known = RULES.iter().find(|rule| rule.name.eq_ignore_ascii_case(name));

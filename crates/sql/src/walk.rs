@@ -5,63 +5,21 @@
 //! is not put into the checked tree is not forwarded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
 use pg_query::Node;
 
-use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::catalog::{Column, Relation, RelationKind};
 use crate::masked_view::{self, Substitute};
-use crate::request::Granted;
-use crate::scope::{
-    self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value, Work,
-};
+use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
+use crate::sight::Sight;
 use crate::substitute;
 use crate::tree;
-use crate::{ClientSettings, Refusal, Request, Uses, limits};
-
-/// All that a statement's names depend on.
-#[derive(Clone)]
-pub(crate) struct World<'a> {
-    pub(crate) catalog: &'a Catalog,
-    /// With `$user` replaced.
-    pub(crate) search_path: Vec<&'a str>,
-    pub(crate) identity: &'a str,
-    pub(crate) database: &'a str,
-    pub(crate) granted: &'a Granted<'a>,
-    /// What the client has set in its session.
-    pub(crate) settings: &'a ClientSettings,
-    /// False for a view's definition, which is only judged.
-    pub(crate) forwards: bool,
-}
-
-impl<'a> World<'a> {
-    pub(crate) fn new(request: &Request<'a>) -> Self {
-        let identity = request.identity.as_str();
-        let schema = |name: &'a String| if name == "$user" { identity } else { name.as_str() };
-        Self {
-            catalog: request.catalog,
-            search_path: request.search_path.iter().map(schema).collect(),
-            identity,
-            database: request.database,
-            granted: request.granted,
-            settings: request.settings,
-            forwards: true,
-        }
-    }
-
-    /// True if nothing on the target is hidden from the client.
-    pub(crate) fn shows_all(&self) -> bool {
-        self.catalog.shows_all(|relation| (self.granted)(relation, Action::Select))
-    }
-
-    /// True if some live grant names the relation, whatever it allows there.
-    pub(crate) fn is_granted(&self, relation: &RelationName) -> bool {
-        let actions =
-            [Action::Select, Action::Insert, Action::Update, Action::Delete, Action::Truncate];
-        actions.into_iter().any(|action| !(self.granted)(relation, action).is_empty())
-    }
-}
+use crate::work::Work;
+use crate::world::World;
+use crate::{Refusal, Uses, limits, types};
 
 /// One mention of a relation in a statement, and what the statement does there.
 #[derive(Debug)]
@@ -126,6 +84,15 @@ pub(crate) struct Walk<'a> {
     pub(crate) writes: bool,
     /// The cursor of `WHERE CURRENT OF`.
     pub(crate) position: Option<Uses>,
+    /// PostgreSQL's own relations that the statement names.
+    pub(crate) system_reads: BTreeSet<RelationName>,
+    /// How often it names one, inside of views too.
+    pub(crate) system_sources: usize,
+    /// How many definitions of PostgreSQL's own views the walk is inside of.
+    pub(crate) definitions: usize,
+    pub(crate) sight: Option<Rc<Sight>>,
+    /// True once something in it can be a number that is to be seen as a name.
+    pub(crate) has_names: bool,
     last_id: u64,
     outputs: u64,
 }
@@ -145,6 +112,11 @@ impl<'a> Walk<'a> {
             executed: BTreeSet::new(),
             writes: false,
             position: None,
+            system_reads: BTreeSet::new(),
+            system_sources: 0,
+            definitions: 0,
+            sight: None,
+            has_names: false,
             last_id: 0,
             outputs: 0,
         }
@@ -280,6 +252,7 @@ impl<'a> Walk<'a> {
             return Err(Refusal::masked(&parts.join(".")));
         }
         self.check_implicit(&found.column.value)?;
+        types::check_computable(&found.column.value)?;
         Ok(found)
     }
 
@@ -350,6 +323,9 @@ impl<'a> Walk<'a> {
         }
         for function in &self.executed {
             touches.insert((function.clone(), Action::Execute), BTreeSet::new());
+        }
+        for relation in &self.system_reads {
+            touches.entry((relation.clone(), Action::Select)).or_default();
         }
         Facts {
             kind,

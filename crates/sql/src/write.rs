@@ -12,10 +12,10 @@ use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
 use crate::catalog::RelationKind;
-use crate::conversion;
 use crate::names;
 use crate::scope::Beside;
 use crate::select::Columns;
+use crate::system::FIRST_USER_OID;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::{Reach, Walk};
@@ -192,9 +192,8 @@ impl Walk<'_> {
     ) -> Result<Vec<Node>, Refusal> {
         let used = self.uses.get(use_index).ok_or_else(Refusal::mismatch)?;
         let column = used.relation.column(name).map(|(_, column)| column);
-        let is_own = column.is_some_and(|column| {
-            column.mask.is_none() && column.exact_type < conversion::FIRST_USER_OID
-        });
+        let is_own = column
+            .is_some_and(|column| column.mask.is_none() && column.exact_type < FIRST_USER_OID);
         if !part.is_empty() && !is_own {
             return Err(Refusal::later("not_supported_part", "writing a part of this column"));
         }

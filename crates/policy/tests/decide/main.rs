@@ -5,7 +5,7 @@
 mod fixture;
 mod properties;
 
-use model::{Action, Facts, GrantId, Limits, StatementKind};
+use model::{Action, Facts, GrantId, Limits, RelationName, StatementKind};
 use policy::{Decision, DenyReason, Standing, Usage, check, decide};
 
 use crate::fixture::{Inventory, at, command, facts, grant, reads, reason, set, touch};
@@ -26,6 +26,39 @@ fn a_window_includes_its_start_and_excludes_its_end() {
         let wanted = reads("customers", &["id"]);
         assert_eq!(reason(&wanted, std::slice::from_ref(&grant), now), expected, "at {now}");
     }
+}
+
+#[test]
+fn catalogs_need_any_live_grant_and_rest_on_all() {
+    let mut catalog = touch("pg_class", Action::Select, &[]);
+    catalog.relation = RelationName::new("pg_catalog", "pg_class");
+    let reads_catalog = facts(StatementKind::Read, vec![catalog.clone()]);
+    let mut writes_catalog = reads_catalog.clone();
+    writes_catalog.touches[0].action = Action::Update;
+    let all = [
+        grant(1).on("customers", &[Action::Select], &["id"]).during(100, 200),
+        grant(2).on("plans", &[Action::Insert], &["id"]).during(100, 300),
+        grant(3).on("plans", &[Action::Select], &["id"]).during(400, 500),
+    ];
+    #[rustfmt::skip]
+    let cases = [
+        (&reads_catalog,  150, None),
+        (&reads_catalog,  250, None),
+        (&reads_catalog,  350, Some("outside_window")),
+        (&writes_catalog, 150, Some("no_grant")),
+    ];
+    for (wanted, now, expected) in cases {
+        assert_eq!(reason(wanted, &all, now), expected, "at {now}");
+    }
+    assert_eq!(reason(&reads_catalog, &[], 150), Some("no_grant"));
+
+    let inventory = Inventory::new(&all);
+    let coverage = check(&reads_catalog, &inventory.standing(), at(150)).unwrap();
+    assert_eq!(coverage.grants.len(), 2, "all that are live");
+    assert_eq!(coverage.until, at(200), "the first that ends");
+    assert!(!reads_catalog.counts(), "drivers read catalogs by themselves");
+    let mixed = facts(StatementKind::Read, vec![catalog, touch("customers", Action::Select, &[])]);
+    assert!(mixed.counts());
 }
 
 #[test]

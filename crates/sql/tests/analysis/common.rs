@@ -11,13 +11,16 @@ pub(crate) type Grants = BTreeMap<(RelationName, Action), BTreeSet<String>>;
 /// The catalog rows of `tests/e2e/corpus/fixture_a.sql`, as PostgreSQL 15 answers them.
 const ROWS: &str = include_str!("fixture/catalog.jsonl");
 
+/// Some of PostgreSQL's own relations, and what depends on columns of the corpus' tables.
+const SYSTEM_ROWS: &str = include_str!("fixture/system.jsonl");
+
 pub(crate) fn rows() -> CatalogRows {
     rows_from(ROWS)
 }
 
 fn rows_from(text: &str) -> CatalogRows {
     let mut rows = CatalogRows::default();
-    for line in text.lines() {
+    for line in text.lines().chain(SYSTEM_ROWS.lines()) {
         let cells: Vec<String> = serde_json::from_str(line).expect("a row");
         let (query, cells) = cells.split_first().expect("a query");
         let query = match query.as_str() {
@@ -32,6 +35,10 @@ fn rows_from(text: &str) -> CatalogRows {
             "sequences" => CatalogQuery::Sequences,
             "constraints" => CatalogQuery::Constraints,
             "domains" => CatalogQuery::Domains,
+            "system" => CatalogQuery::System,
+            "system_views" => CatalogQuery::SystemViews,
+            "schemas" => CatalogQuery::Schemas,
+            "dependents" => CatalogQuery::Dependents,
             _ => CatalogQuery::Generated,
         };
         let cells: Vec<Option<&str>> = cells.iter().map(|cell| Some(cell.as_str())).collect();

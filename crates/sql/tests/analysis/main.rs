@@ -12,6 +12,7 @@ mod copies;
 mod corpus;
 mod facts;
 mod grammar;
+mod introspection;
 mod mutations;
 mod named;
 mod plans;

@@ -1,0 +1,112 @@
+//! Answers to functions of the catalogs that are made of what is shown.
+
+use pg_query::Node;
+
+use crate::catalog_call::{INFORMATION_SCHEMA, spliced};
+use crate::reg::Reg;
+use crate::shown::{self, Fill};
+use crate::tree::{self, SYSTEM_SCHEMA};
+use crate::walk::Walk;
+use crate::{Refusal, analyse, lookup};
+
+impl Walk<'_> {
+    pub(crate) fn reach_call(
+        &mut self,
+        name: &str,
+        reg: Reg,
+        args: Vec<Node>,
+    ) -> Result<Node, Refusal> {
+        let number = self.number_text(reg, args)?;
+        let sight = self.sight();
+        let (reached, word) = if reg == Reg::Type {
+            (sight.reached_types(self.world), "type")
+        } else {
+            (sight.reached_relations(&self.world.search_path), "rel")
+        };
+        let is_shown = Fill::new(self.world, &sight).is(word, &number);
+        let reached = shown::oids(reached.into_iter());
+        // The target's own search path holds nothing but PostgreSQL's own.
+        spliced(&format!(
+            "CASE WHEN {number} < 16384 THEN pg_catalog.{name}({number}) \
+             WHEN {number} = ANY ({reached}) THEN true WHEN {is_shown} THEN false END"
+        ))
+    }
+
+    /// `current_schemas(…)`: the schemas of the search path that the client sees.
+    pub(crate) fn schemas(&mut self, args: Vec<Node>) -> Result<Node, Refusal> {
+        let with_implicit = match args.as_slice() {
+            [flag] => tree::as_boolean(flag),
+            _ => None,
+        };
+        let with_implicit = with_implicit.ok_or_else(|| Refusal::function("current_schemas"))?;
+        let path = &self.world.search_path;
+        let mut names = Vec::new();
+        if with_implicit && !path.contains(&SYSTEM_SCHEMA) {
+            names.push(SYSTEM_SCHEMA);
+        }
+        let sight = self.sight();
+        let is_seen = |name: &&&str| {
+            matches!(**name, SYSTEM_SCHEMA | INFORMATION_SCHEMA)
+                || sight.schemas.contains_key(**name)
+        };
+        names.extend(path.iter().filter(is_seen).copied());
+        spliced(&format!("{}::pg_catalog.name[]", shown::texts(names.into_iter())))
+    }
+
+    /// `pg_get_serial_sequence(table, column)`, by the spellings of what is shown.
+    pub(crate) fn sequence(&mut self, args: Vec<Node>) -> Result<Node, Refusal> {
+        let Ok([table, column]) = <[Node; 2]>::try_from(args) else {
+            return Err(Refusal::function("pg_get_serial_sequence"));
+        };
+        let table = self.seen_expr(table)?;
+        let column = self.expr(column)?;
+        let (table, column) =
+            (analyse::expression_text(&table)?, analyse::expression_text(&column)?);
+        let sight = self.sight();
+        let path = &self.world.search_path;
+        let mut keys = Vec::new();
+        let mut sequences = Vec::new();
+        for (owner, owned, sequence) in &sight.sequences {
+            let Some(oid) = sight.relation(&[], &[owner.schema.clone(), owner.name.clone()]) else {
+                continue;
+            };
+            let is_reached = sight.relation(path, std::slice::from_ref(&owner.name)) == Some(oid);
+            let named = lookup::spellings(0, &sequence.schema, &sequence.name, false);
+            let Some((shown, _)) = named.into_iter().next() else { continue };
+            for (spelled, _) in lookup::spellings(oid, &owner.schema, &owner.name, is_reached) {
+                keys.push(format!("{spelled} {owned}"));
+                sequences.push(shown.clone());
+            }
+        }
+        let array = |items: &[String]| {
+            format!("{}::pg_catalog.text[]", shown::texts(items.iter().map(String::as_str)))
+        };
+        let (keys, sequences) = (array(&keys), array(&sequences));
+        spliced(&format!(
+            "({sequences})[pg_catalog.array_position({keys}, \
+             pg_catalog.concat(({table})::pg_catalog.text, ' ', ({column})::pg_catalog.text))]"
+        ))
+    }
+
+    /// `pg_partition_ancestors(partition)`: itself, and what grants cover above it.
+    pub(crate) fn ancestors(&mut self, args: Vec<Node>) -> Result<Node, Refusal> {
+        let number = self.number_text(Reg::Class, args)?;
+        let sight = self.sight();
+        let relations = self.world.catalog.relations.values();
+        let (mut below, mut above) = (Vec::new(), Vec::new());
+        for relation in relations.filter(|relation| sight.tables.contains_key(&relation.oid)) {
+            for (oid, name) in &sight.tables {
+                if relation.descendants.contains(name) {
+                    below.push(*oid);
+                    above.push(relation.oid);
+                }
+            }
+        }
+        let (below, above) = (shown::oids(below.into_iter()), shown::oids(above.into_iter()));
+        spliced(&format!(
+            "pg_catalog.unnest({number} || ARRAY(SELECT m.above FROM ROWS FROM \
+             (pg_catalog.unnest({below}), pg_catalog.unnest({above})) AS m(below, above) \
+             WHERE m.below = {number}))"
+        ))
+    }
+}
