@@ -351,14 +351,7 @@ impl CatalogRows {
                 let [relation, column] = cells else { return None };
                 self.keys.push((relation.parse().ok()?, column.parse().ok()?));
             }
-            CatalogQuery::Casts => {
-                let [source, target, context] = cells else { return None };
-                self.casts.push(Cast {
-                    source: source.parse().ok()?,
-                    target: target.parse().ok()?,
-                    is_implicit: *context == "i",
-                });
-            }
+            CatalogQuery::Casts => self.casts.push(cast(cells)?),
             CatalogQuery::Functions => self.routines.take_function(cells)?,
             CatalogQuery::Sequences => self.routines.take_sequence(cells)?,
             CatalogQuery::Constraints => self.routines.take_constraint(cells)?,
@@ -371,6 +364,12 @@ impl CatalogRows {
         }
         Some(())
     }
+}
+
+fn cast(cells: &[&str]) -> Option<Cast> {
+    let [source, target, context] = cells else { return None };
+    let (source, target) = (source.parse().ok()?, target.parse().ok()?);
+    Some(Cast { source, target, is_implicit: *context == "i" })
 }
 
 fn character(text: &str) -> Option<char> {
