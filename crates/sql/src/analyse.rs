@@ -222,6 +222,9 @@ impl Walk<'_> {
         match statement {
             NodeEnum::SelectStmt(query) => {
                 let (query, columns) = self.query(*query)?;
+                if columns.is_empty() {
+                    return Err(Refusal::later("not_supported_no_columns", "a row of no columns"));
+                }
                 Ok((NodeEnum::SelectStmt(Box::new(query)), columns, StatementKind::Read))
             }
             NodeEnum::InsertStmt(insert) => {

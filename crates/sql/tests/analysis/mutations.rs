@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use model::Action::Select;
+use model::Action::{Delete, Insert, Select, Update};
 use pg_query::protobuf::Token;
 use proptest::prelude::*;
 use sql::Catalog;
@@ -20,7 +20,8 @@ fn all_grants() -> Grants {
     grant(&mut grants, &[Select], "billing.customers", &customers);
     grant(&mut grants, &[Select], "billing.customers_vip", &customers);
     grant(&mut grants, &[Select], "billing.v_customers", &["id", "name", "ref", "tin"]);
-    grant(&mut grants, &[Select], "billing.plans", &["plan", "price"]);
+    let every = [Select, Insert, Update, Delete];
+    grant(&mut grants, &every, "billing.plans", &["plan", "price"]);
     grants
 }
 
@@ -97,13 +98,18 @@ fn respelled(text: &str, choices: &mut Choices) -> String {
 
 /// A query around another whose output `v` holds what a masked column gave.
 fn nested(inner: String, choices: &mut Choices) -> String {
-    match choices.below(7) {
+    match choices.below(12) {
         0 => inner,
         1 => format!("SELECT s.v FROM ({inner}) s"),
         2 => format!("SELECT v FROM ({inner}) AS s(v)"),
         3 => format!("WITH s AS ({inner}) SELECT v FROM s"),
         4 => format!("WITH s(v) AS MATERIALIZED ({inner}) SELECT s.v FROM s, plans p"),
         5 => format!("SELECT l.v FROM plans p CROSS JOIN LATERAL ({inner}) l"),
+        6 => format!("SELECT (s).v FROM ({inner}) s"),
+        7 => format!("SELECT s.v FROM (VALUES (1)) one(n) LEFT JOIN ({inner}) AS s(v) ON true"),
+        8 => format!("WITH s AS NOT MATERIALIZED ({inner}) SELECT s.* FROM s"),
+        9 => format!("SELECT s.v FROM ROWS FROM (generate_series(1, 2)) g, LATERAL ({inner}) s(v)"),
+        10 => format!("({inner})"),
         _ => format!("SELECT q.* FROM ({inner} OFFSET 0) q"),
     }
 }
@@ -158,6 +164,23 @@ fn computing(inner: &str, choices: &mut Choices) -> String {
         "SELECT 1 HAVING (SELECT true FROM (@) t WHERE t.v = 'x')",
         "VALUES ((@ LIMIT 1))",
         "(@) EXCEPT SELECT 'x'",
+        "SELECT row_to_json(t) FROM (@) t",
+        "SELECT t.*::text FROM (@) t",
+        "SELECT ROW(t.*) FROM (@) t",
+        "SELECT JSON_OBJECT('k': t.v) FROM (@) t",
+        "SELECT JSON_ARRAY(@)",
+        "SELECT j.k FROM (@) t, JSON_TABLE(t.v::jsonb, '$' COLUMNS (k text PATH '$')) j",
+        "SELECT t.v IS JSON FROM (@) t",
+        "MERGE INTO plans p USING (@) t ON p.plan = t.v WHEN MATCHED THEN DELETE",
+        "MERGE INTO plans p USING (@) t ON true WHEN NOT MATCHED THEN INSERT (plan) VALUES (t.v)",
+        "MERGE INTO plans p USING (@) t ON true WHEN MATCHED AND t.v > 'a' THEN DO NOTHING",
+        "WITH w AS (INSERT INTO plans (plan) @ RETURNING plan) SELECT * FROM w",
+        "WITH w AS (UPDATE plans SET plan = t.v FROM (@) t RETURNING 1) SELECT * FROM w",
+        "WITH w AS (DELETE FROM plans USING (@) t WHERE plan = t.v) SELECT 1",
+        "INSERT INTO plans (plan, price) VALUES ((@ LIMIT 1), 1)",
+        "UPDATE plans SET (plan, price) = (SELECT t.v, 1 FROM (@) t LIMIT 1)",
+        "DELETE FROM plans WHERE (plan) IN (@)",
+        "SELECT nextval((@ LIMIT 1)::regclass)",
     ]);
     shape.replace('@', inner)
 }
@@ -189,7 +212,9 @@ proptest! {
         let text = computing(&text, &mut choices);
         let text = respelled(&text, &mut choices);
         let forward = judge(text.clone());
-        prop_assert!(matches!(forward, Err("masked_column_computed" | "whole_row")), "{text}: {forward:?}");
+        let is_refused =
+            matches!(forward, Err("masked_column_computed" | "whole_row" | "sequence_not_named"));
+        prop_assert!(is_refused, "{text}: {forward:?}");
     }
 
     /// Whatever bytes come in, nothing raw goes out, and nothing stops the gateway.
@@ -207,6 +232,109 @@ proptest! {
         let tail: Vec<&str> = other.split_inclusive(' ').skip(paste).collect();
         drop(judge(head.concat() + &tail.concat()));
     }
+}
+
+/// What a statement is judged to be: what it touches and masks, or why it is refused.
+fn verdict(text: String) -> Result<model::Facts, &'static str> {
+    on_large_stack(move || {
+        let plan = analyse_in(&CATALOG, &all_grants(), &["billing"], &text).map_err(|r| r.code)?;
+        let raw = raw_columns(&plan.forward);
+        assert!(raw.is_empty(), "{raw:?} in {}\nfrom {text}", plan.forward);
+        Ok(model::Facts::clone(&plan.facts))
+    })
+}
+
+/// The statement with parameters in the place of literals, where one stands before or behind what
+/// takes any value.
+fn parametrised(text: &str) -> Option<String> {
+    let tokens = pg_query::scan(text).ok()?.tokens;
+    let mut spelled = String::new();
+    let (mut done, mut number) = (0, 0_usize);
+    for pair in tokens.windows(2) {
+        let takes_any = matches!(
+            pair[0].token(),
+            Token::Ascii61 | Token::Op | Token::LessEquals | Token::GreaterEquals
+        );
+        if takes_any && pair[1].token() == Token::Sconst {
+            let start = usize::try_from(pair[1].start).ok()?;
+            number += 1;
+            spelled.push_str(&text[done..start]);
+            spelled.extend(["$", number.to_string().as_str()]);
+            done = usize::try_from(pair[1].end).ok()?;
+        }
+    }
+    spelled.push_str(&text[done..]);
+    (number > 0).then_some(spelled)
+}
+
+/// A parameter in the place of a literal changes neither what is touched nor what is refused.
+#[test]
+fn a_parameter_changes_no_verdict() {
+    let mut tried = 0;
+    for text in ATTACKS.iter() {
+        let Some(spelled) = parametrised(text) else { continue };
+        let (plain, with_parameters) = (verdict(text.clone()), verdict(spelled.clone()));
+        // A conversion of a literal is another matter than one of a parameter.
+        let is_of_types = |verdict: &Result<_, &str>| {
+            matches!(
+                verdict,
+                Err("conversion_not_allowed"
+                    | "syntax_error"
+                    | "setting_not_allowed"
+                    | "setting_value_not_allowed")
+            )
+        };
+        if is_of_types(&plain) || is_of_types(&with_parameters) {
+            continue;
+        }
+        tried += 1;
+        assert_eq!(plain, with_parameters, "{text}\n{spelled}");
+    }
+    assert!(tried > 25, "{tried} statements were tried");
+}
+
+/// An attack inside another query stays refused, or still gives nothing raw away, and touches no
+/// less than it did alone.
+#[test]
+fn an_attack_inside_another_query_is_no_weaker() {
+    let shells = [
+        "SELECT * FROM (@) shell",
+        "WITH shell AS (@) SELECT * FROM shell",
+        "WITH shell AS MATERIALIZED (@) SELECT 1 FROM shell",
+        "SELECT 1 WHERE EXISTS (@)",
+        "SELECT l.* FROM plans outside CROSS JOIN LATERAL (@) l",
+        "SELECT count(*) FROM (@) shell",
+        "(@) LIMIT 1",
+    ];
+    let mut refused = 0;
+    for (index, text) in ATTACKS.iter().enumerate() {
+        let alone = verdict(text.trim_end_matches([';', ' ', '\n']).to_owned());
+        let shell = shells[index % shells.len()];
+        let inner = text.trim_end_matches([';', ' ', '\n']);
+        let inside = verdict(shell.replace('@', inner));
+        match (alone, inside) {
+            (Ok(alone), Ok(inside)) => {
+                let covers = |touch: &model::Touch| {
+                    inside.touches.iter().any(|other| {
+                        other.relation == touch.relation
+                            && other.action == touch.action
+                            && touch.columns.is_subset(&other.columns)
+                    })
+                };
+                // EXISTS asks for rows: what a star would read is not read.
+                let is_whole = shell.contains("EXISTS") || alone.touches.iter().all(covers);
+                assert!(is_whole, "{text}\nin {shell}: {inside:?}");
+            }
+            (Err(_), Err(_)) => refused += 1,
+            // Something that a query may not stand inside, or that cannot stand there.
+            (Ok(_), Err(_)) => {}
+            (Err(code), Ok(facts)) => {
+                let is_harmless = code == "syntax_error" || shell.contains("EXISTS");
+                assert!(is_harmless, "{text}\nrefused alone as {code}, not in {shell}: {facts:?}");
+            }
+        }
+    }
+    assert!(refused > 200, "{refused} were refused in both");
 }
 
 static ATTACKS: LazyLock<Vec<String>> = LazyLock::new(|| {
