@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use super::names::{identifier, literal};
 use super::privileges::Privileges;
+use super::removal::texts;
 use super::{Fence, FenceError, Server};
 use crate::asker::AskError;
 use crate::target::Target;
@@ -89,13 +90,31 @@ impl Fence {
         name: &str,
     ) -> Result<(), AskError> {
         let role = identifier(name);
-        match self.ask(target, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await {
+        // One by one: DROP OWNED wants a right on every column of a table to take one from one.
+        let given = GIVEN.replace("{role}", &literal(name));
+        let mut sql = texts(self.ask(target, &given).await?).join("");
+        // Writing to a String cannot fail.
+        _ = write!(sql, "DROP OWNED BY {role};\nDROP ROLE {role};\n");
+        match self.ask(target, &sql).await {
             Ok(_no_rows) => Ok(()),
             Err(AskError::Refused { sqlstate, .. }) if sqlstate == UNDEFINED_OBJECT => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
+
+/// The statements that take back what a role was given on relations and their columns.
+const GIVEN: &str = "\
+SELECT format(E'REVOKE %s ON %s %I.%I FROM %I;\\n', string_agg(x.privilege_type, ', '), \
+CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname, r.rolname) \
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+CROSS JOIN LATERAL aclexplode(c.relacl) x JOIN pg_roles r ON r.oid = x.grantee \
+WHERE r.rolname = {role} GROUP BY c.relkind, n.nspname, c.relname, r.rolname \
+UNION ALL SELECT format(E'REVOKE %s (%I) ON TABLE %I.%I FROM %I;\\n', x.privilege_type, \
+a.attname, n.nspname, c.relname, r.rolname) FROM pg_attribute a \
+JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+CROSS JOIN LATERAL aclexplode(a.attacl) x JOIN pg_roles r ON r.oid = x.grantee \
+WHERE r.rolname = {role}";
 
 /// SQLSTATE for a role that does not exist.
 pub(super) const UNDEFINED_OBJECT: &str = "42704";

@@ -165,8 +165,27 @@ fn what_a_crash_leaves_is_swept_at_the_next_start_and_nothing_else() {
 #[test]
 fn an_orderly_stop_leaves_no_role() {
     let mut world = World::new();
-    let _wire = world.connect();
+    // A default that draws on a sequence, and a table of which the account may pass on one column.
+    world.database.run(
+        "CREATE TABLE billing.tickets(id serial, what text); \
+         CREATE TABLE billing.narrow(id int, hidden text); \
+         GRANT INSERT, SELECT ON billing.tickets TO prov WITH GRANT OPTION; \
+         GRANT USAGE ON SEQUENCE billing.tickets_id_seq TO prov WITH GRANT OPTION; \
+         GRANT SELECT (id) ON billing.narrow TO prov WITH GRANT OPTION",
+    );
+    let scope = ["select,insert:billing.tickets(what)", "select:billing.narrow(id)"];
+    e2e::wait::until("the new tables can be granted", || {
+        let mut arguments = vec!["grant", "create", "--identity", "agent", "--target", "billing"];
+        arguments.extend(["--task", "t", "--purpose", "p", "--for", "15m"]);
+        for scope in scope {
+            arguments.extend(["--allow", scope]);
+        }
+        world.gateway.command_line(&arguments).status.success().then_some(())
+    });
+    let mut wire = world.connect();
     let role = world.role();
+    let made = wire.simple("INSERT INTO billing.tickets(what) VALUES ('x')");
+    assert_eq!(made.tags(), ["INSERT 0 1"], "{made:?}");
     let group = format!(
         "SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid \
          JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = '{role}'"
