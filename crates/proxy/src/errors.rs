@@ -50,12 +50,26 @@ enum Passes {
     Whole,
     /// What it says of the statement: message, place, and where PostgreSQL's source says so.
     Spoken,
+    /// The same with the names of the constraint, its table and column. No value is in these.
+    Named,
     /// Its code, with words of our own.
     Code,
 }
 
 /// The fields of [`Passes::Spoken`].
 const SPOKEN: &[u8] = b"SVCMPFLR";
+/// The fields of [`Passes::Named`].
+const NAMED: &[u8] = b"SVCMPFLRstcn";
+
+/// Where PostgreSQL itself says that a constraint is violated: the message names it and no value.
+const CONSTRAINTS: [(&str, &str, &str); 6] = [
+    ("23502", "execMain.c", "ExecConstraints"),
+    ("23502", "execMain.c", "ReportNotNullViolationError"),
+    ("23503", "ri_triggers.c", "ri_ReportViolation"),
+    ("23505", "nbtinsert.c", "_bt_check_unique"),
+    ("23514", "execMain.c", "ExecConstraints"),
+    ("23P01", "execIndexing.c", "check_exclusion_or_unique_constraint"),
+];
 
 /// How the client's own statement differs from what was forwarded.
 #[derive(Debug, Default)]
@@ -64,14 +78,21 @@ pub(crate) struct Told {
     pub(crate) place: Option<u32>,
     /// What its names mean.
     pub(crate) names: Names,
+    /// Whether the client may read every column of the relation that the report names.
+    pub(crate) shows_relation: bool,
 }
 
 /// The client's error for an error of the target.
 pub(crate) fn error(report: &Report, origin: Origin, told: &Told) -> Bytes {
     let mut out = BytesMut::new();
-    let fields = match passes(report, origin) {
+    let mut passes = passes(report, origin);
+    if passes == Passes::Code && told.shows_relation && is_constraint(report) {
+        passes = Passes::Named;
+    }
+    let fields = match passes {
         Passes::Whole => fields(report, told, |_code| true),
         Passes::Spoken => fields(report, told, |code| SPOKEN.contains(&code)),
+        Passes::Named => fields(report, told, |code| NAMED.contains(&code)),
         Passes::Code => return withheld(report).error(),
     };
     let written = write::error_fields(&mut out, fields.iter().map(|(code, b)| (*code, &**b)));
@@ -160,6 +181,17 @@ fn runs_code(report: &Report) -> bool {
         || report.field(b'q').is_some()
 }
 
+/// True if PostgreSQL itself, and no code of the target's, says that a constraint is violated.
+fn is_constraint(report: &Report) -> bool {
+    let field = |code| report.field(code).unwrap_or_default();
+    let (file, routine) = (field(b'F'), field(b'R'));
+    let is_known = |(sqlstate, from, by): &(&str, &str, &str)| {
+        report.sqlstate() == Some(*sqlstate) && file == *from && routine == *by
+    };
+    let is_code = report.field(b'W').is_some() || report.field(b'q').is_some();
+    !is_code && !report.is_fatal() && CONSTRAINTS.iter().any(is_known)
+}
+
 /// True for the notices that say nothing of data, and that no code of the target raises.
 fn is_harmless(report: &Report) -> bool {
     let is_known = match report.sqlstate() {
@@ -225,6 +257,41 @@ mod tests {
         };
         assert_eq!(text(Some(8)), "SERROR\0C42883\0Mno\0Hhelp\0P8\0\0");
         assert_eq!(text(None), "SERROR\0C42883\0Mno\0Hhelp\0\0");
+    }
+
+    #[test]
+    fn the_name_of_a_violated_constraint_passes_where_its_relation_is_shown_and_no_value_does() {
+        #[rustfmt::skip]
+        let cases = [
+            // code   file           routine             context  shown  passes
+            ("23505", "nbtinsert.c", "_bt_check_unique", None,    true,  true),
+            ("23505", "nbtinsert.c", "_bt_check_unique", None,    false, false),
+            ("23505", "nbtinsert.c", "_bt_check_unique", Some(1), true,  false),
+            ("23505", "pl_exec.c",   "_bt_check_unique", None,    true,  false),
+            ("23514", "execMain.c",  "ExecConstraints",  None,    true,  true),
+            ("23514", "pl_exec.c",   "exec_stmt_raise",  Some(1), true,  false),
+        ];
+        for (sqlstate, file, routine, context, shown, passes) in cases {
+            let mut fields = vec![
+                ('S', "ERROR"),
+                ('V', "ERROR"),
+                ('C', sqlstate),
+                ('M', "violates \"t_key\""),
+                ('D', "Key (ssn)=(123-45-6789)"),
+                ('t', "t"),
+                ('n', "t_key"),
+                ('F', file),
+                ('R', routine),
+            ];
+            fields.extend(context.map(|_| ('W', "SQL statement \"INSERT …\"")));
+            let told = Told { shows_relation: shown, ..Told::default() };
+            for origin in [Origin::Granted, Origin::Hidden] {
+                let bytes = error(&report(&fields), origin, &told);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                assert_eq!(text.contains("t_key"), passes, "{sqlstate} {file} {shown}: {text}");
+                assert!(!text.contains("123"), "{text}");
+            }
+        }
     }
 
     #[test]

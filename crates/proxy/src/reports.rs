@@ -88,7 +88,25 @@ impl Session {
         let schema = |name: &String| if name == "$user" { identity } else { name }.to_owned();
         let search_path = self.settings.search_path.iter().map(schema).collect();
         let names = Names { search_path, catalog: self.target.catalog(), says_system };
-        Ok(Told { place, names })
+        Ok(Told { place, names, shows_relation: self.shows_relation(report) })
+    }
+
+    /// True if live grants let the client read every column of the relation that a report names, and
+    /// none of them is masked.
+    fn shows_relation(&self, report: &Report) -> bool {
+        let (Some(schema), Some(name)) = (report.field(b's'), report.field(b't')) else {
+            return false;
+        };
+        let Some(catalog) = self.target.catalog() else { return false };
+        let registry = self.gate.registry();
+        let relation = RelationName::new(&*schema, &*name);
+        let grants = registry.live_grants(&self.who.identity, &self.target.name, clock::now());
+        let covered: BTreeSet<String> = grants
+            .flat_map(|live| &live.grant.scope)
+            .filter(|entry| entry.relation == relation && entry.actions.contains(&Action::Select))
+            .flat_map(|entry| entry.columns.iter().cloned())
+            .collect();
+        catalog.shows(&relation, &covered)
     }
 
     /// Where in the client's text the target points. It is worked out only when it does.

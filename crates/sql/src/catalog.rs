@@ -196,6 +196,14 @@ impl Catalog {
         path.split_last().is_some_and(|(last, before)| exists(last) && !before.iter().any(exists))
     }
 
+    /// True if the relation exists, none of its columns is masked, and all are covered.
+    pub fn shows(&self, relation: &RelationName, covered: &BTreeSet<String>) -> bool {
+        self.relations.get(relation).is_some_and(|relation| {
+            let shows = |column: &Column| column.mask.is_none() && covered.contains(&column.name);
+            relation.columns.iter().all(shows)
+        })
+    }
+
     /// True if no column is masked and all columns of all relations are among those that `covered`
     /// gives.
     pub fn shows_all(&self, covered: impl Fn(&RelationName) -> BTreeSet<String>) -> bool {

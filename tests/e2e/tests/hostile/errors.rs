@@ -83,6 +83,43 @@ fn no_error_of_a_trigger_policy_check_or_view_quotes_a_hidden_value() {
     }
 }
 
+/// Values pass nowhere but in the names of what a client may read whole.
+#[test]
+fn a_violated_constraint_is_named_where_its_table_is_shown_and_its_values_pass_nowhere() {
+    let schema = "
+CREATE TABLE billing.open(id int CONSTRAINT open_key UNIQUE, word text NOT NULL,
+  CONSTRAINT open_check CHECK (id < 1000));
+INSERT INTO billing.open VALUES (7, 'CANARY-1');
+CREATE TABLE billing.part(id int CONSTRAINT part_key UNIQUE, secret text DEFAULT 'CANARY-2' NOT NULL,
+  CONSTRAINT part_check CHECK (id < 1000));
+INSERT INTO billing.part VALUES (7);
+GRANT SELECT, INSERT ON billing.open, billing.part TO svc;";
+    let scope =
+        ["select:billing.numbers", "select,insert:billing.open", "select,insert:billing.part(id)"];
+    let world = World::with_schema(schema, &scope);
+    #[rustfmt::skip]
+    let cases = [
+        // statement                                               code     names
+        ("INSERT INTO billing.open (id, word) VALUES (7, 'CANARY-3')",    "23505", Some("open_key")),
+        ("INSERT INTO billing.open (id, word) VALUES (1000, 'CANARY-3')", "23514", Some("open_check")),
+        ("INSERT INTO billing.open (id) VALUES (8)",                      "23502", Some("word")),
+        ("INSERT INTO billing.part (id) VALUES (7)",                      "23505", None),
+        ("INSERT INTO billing.part (id) VALUES (1000)",                   "23514", None),
+    ];
+    for (sql, sqlstate, names) in cases {
+        let mut wire = world.connect();
+        for answer in [wire.simple(sql), wire.extended(sql, &[], 0)] {
+            let error = answer.errors().into_iter().next().unwrap();
+            assert_eq!(error.sqlstate, sqlstate, "{sql}: {error}");
+            match names {
+                Some(name) => assert!(error.message.contains(name), "{sql}: {error}"),
+                None => assert!(!error.message.contains("part_"), "{sql}: {error}"),
+            }
+        }
+        assert!(!String::from_utf8_lossy(&wire.received).contains("CANARY"), "{sql}");
+    }
+}
+
 fn hides(wire: &Wire, sql: &str) {
     let received = String::from_utf8_lossy(&wire.received);
     for hidden in HIDDEN {
