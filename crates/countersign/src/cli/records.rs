@@ -35,10 +35,7 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             session, identity, target, peer, tls, mode, login, ..
         } => {
             let tls = if *tls { "TLS" } else { "no TLS" };
-            let login = login
-                .as_ref()
-                .map(|login| format!(", {}", super::show::name(login)))
-                .unwrap_or_default();
+            let login = logged_in(login.as_ref());
             format!("{session}  opened by {identity} on {target} from {peer}, {tls}{login}, {mode}")
         }
         AccessEvent::SessionClosed { session, commands, reason } => {
@@ -75,8 +72,7 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             ..
         } => {
             let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
-            let copied = written.as_ref();
-            let copied = copied.map(|data| format!("{} bytes copied in, ", data.bytes));
+            let copied = written.as_ref().map(|data| format!("{} bytes copied in, ", data.bytes));
             format!(
                 "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {affected} changed, {}{}{}",
                 finished(*result),
@@ -93,6 +89,11 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             format!("{session}/{sequence}  DENIED {identity} on {target}, {reason}{touched}")
         }
     }
+}
+
+/// How the identity was proved, if the record says so.
+fn logged_in(login: Option<&impl serde::Serialize>) -> String {
+    login.map(|login| format!(", {}", super::show::name(login))).unwrap_or_default()
 }
 
 fn control(event: &ControlEvent, by: &str) -> String {
