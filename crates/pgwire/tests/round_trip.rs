@@ -158,6 +158,7 @@ proptest! {
         detail in prop::option::of(".{0,30}"),
         hint in prop::option::of(".{0,30}"),
         position in prop::option::of(any::<u32>()),
+        routine in prop::option::of("[A-Za-z]{0,30}"),
         sqlstate in "[0-9A-Z]{5}",
     ) {
         let message = format!("{message}\0{message}");
@@ -168,6 +169,7 @@ proptest! {
             detail: detail.as_deref(),
             hint: hint.as_deref(),
             position,
+            routine: routine.as_deref(),
         };
         let clean = |text: &str| text.replace('\0', "\u{fffd}");
         let mut out = BytesMut::new();
@@ -179,6 +181,7 @@ proptest! {
         prop_assert_eq!(report.field(b'D').map(Cow::into_owned), detail.map(|d| clean(&d)));
         prop_assert_eq!(report.field(b'H').map(Cow::into_owned), hint.map(|h| clean(&h)));
         prop_assert_eq!(report.field(b'P').map(Cow::into_owned), position.map(|p| p.to_string()));
+        prop_assert_eq!(report.field(b'R').map(Cow::into_owned), routine);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use pgwire::TransactionStatus;
 
+use crate::errors;
 use crate::wire::Refused;
 
 /// What a denied client reads.
@@ -26,9 +27,10 @@ impl Denial {
 
     pub(crate) fn statement_changed() -> Self {
         let hint = "The catalog, the grants or search_path changed: prepare the statement again.";
-        // PostgreSQL's own words: drivers prepare the statement again when they see them.
-        let error = Refused::new("0A000", "cached plan must not change result type");
-        let error = Refused { hint: Some(hint.to_owned()), ..error };
+        // PostgreSQL's own words and routine: drivers prepare the statement again when they see them.
+        let error = Refused::new("0A000", errors::PLAN_CHANGED);
+        let (hint, routine) = (Some(hint.to_owned()), Some("RevalidateCachedQuery"));
+        let error = Refused { hint, routine, ..error };
         Self { reason: "statement_changed".to_owned(), error }
     }
 
@@ -75,7 +77,7 @@ impl From<policy::DenyReason> for Denial {
 impl From<sql::Refusal> for Denial {
     fn from(refusal: sql::Refusal) -> Self {
         let sql::Refusal { code, sqlstate, message, hint, place, .. } = refusal;
-        let error = Refused { sqlstate, message, hint, place };
+        let error = Refused { hint, place, ..Refused::new(sqlstate, message) };
         Self { reason: code.to_owned(), error }
     }
 }

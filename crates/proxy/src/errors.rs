@@ -56,6 +56,9 @@ enum Passes {
     Code,
 }
 
+/// What PostgreSQL says when a prepared statement's columns have changed. Drivers prepare it again.
+pub(crate) const PLAN_CHANGED: &str = "cached plan must not change result type";
+
 /// The fields of [`Passes::Spoken`].
 const SPOKEN: &[u8] = b"SVCMPFLR";
 /// The fields of [`Passes::Named`].
@@ -153,6 +156,7 @@ fn passes(report: &Report, origin: Origin) -> Passes {
     }
     match origin {
         Origin::Open => Passes::Whole,
+        Origin::Granted | Origin::Hidden if says_plan_changed(report) => Passes::Spoken,
         Origin::Granted if runs_code(report) || sqlstates::known(sqlstate) != sqlstate => {
             Passes::Code
         }
@@ -171,6 +175,14 @@ fn passes(report: &Report, origin: Origin) -> Passes {
             if is_analysis && report.field(b'W').is_none() { Passes::Spoken } else { Passes::Code }
         }
     }
+}
+
+/// True if it is PostgreSQL's own word that a prepared statement must be prepared again.
+fn says_plan_changed(report: &Report) -> bool {
+    report.sqlstate() == Some("0A000")
+        && report.message() == PLAN_CHANGED
+        && report.field(b'F').as_deref() == Some("plancache.c")
+        && !runs_code(report)
 }
 
 /// True if it was raised inside of something that runs a text of its own: a function, a trigger, a
@@ -245,6 +257,28 @@ mod tests {
             let bytes = error(&report(&fields), origin, &Told::default());
             let text = String::from_utf8_lossy(&bytes).into_owned();
             assert_eq!(text.contains("123"), passes, "{sqlstate} {file} {origin:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn drivers_read_that_a_plan_has_changed_if_postgresql_itself_says_so() {
+        #[rustfmt::skip]
+        let cases = [
+            // file          message                  context  passes
+            ("plancache.c",  PLAN_CHANGED,            None,    true),
+            ("plancache.c",  "cached plan 123-45",    None,    false),
+            ("plancache.c",  PLAN_CHANGED,            Some(1), false),
+            ("pl_exec.c",    PLAN_CHANGED,            None,    false),
+        ];
+        for (file, message, context, passes) in cases {
+            let mut fields = vec![('C', "0A000"), ('M', message), ('F', file), ('R', "Routine")];
+            fields.extend(context.map(|_| ('W', "PL/pgSQL function f() line 1")));
+            for origin in [Origin::Granted, Origin::Hidden] {
+                let bytes = error(&report(&fields), origin, None);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let seen = text.contains(PLAN_CHANGED) && text.contains("RRoutine");
+                assert_eq!(seen, passes, "{file} {message} {origin:?}: {text}");
+            }
         }
     }
 

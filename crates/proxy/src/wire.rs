@@ -12,17 +12,20 @@ pub(crate) struct Refused {
     pub(crate) hint: Option<String>,
     /// Where in the client's text, in characters from 1.
     pub(crate) place: Option<u32>,
+    /// The routine of PostgreSQL's that would say so, where drivers go by it.
+    pub(crate) routine: Option<&'static str>,
 }
 
 impl Refused {
     pub(crate) fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self { sqlstate, message: message.into(), hint: None, place: None }
+        Self { sqlstate, message: message.into(), hint: None, place: None, routine: None }
     }
 
     /// As an error after which the session goes on.
     pub(crate) fn error(&self) -> Bytes {
         let fields = ErrorFields::error(self.sqlstate, &self.message);
-        error(&ErrorFields { hint: self.hint.as_deref(), position: self.place, ..fields })
+        let (hint, routine) = (self.hint.as_deref(), self.routine);
+        error(&ErrorFields { hint, position: self.place, routine, ..fields })
     }
 
     /// As an error that ends the session.

@@ -68,6 +68,8 @@ pub struct ErrorFields<'a> {
     pub hint: Option<&'a str>,
     /// Where in the client's SQL, counted in characters from 1.
     pub position: Option<u32>,
+    /// The routine of PostgreSQL's that says so, where drivers go by it.
+    pub routine: Option<&'a str>,
 }
 
 impl<'a> ErrorFields<'a> {
@@ -80,6 +82,7 @@ impl<'a> ErrorFields<'a> {
             detail: None,
             hint: None,
             position: None,
+            routine: None,
         }
     }
 
@@ -107,7 +110,12 @@ fn report(out: &mut BytesMut, kind: u8, fields: &ErrorFields<'_>) {
         put_field(out, b'V', fields.severity.as_str());
         put_field(out, b'C', valid_sqlstate(fields.sqlstate));
         put_field(out, b'M', fields.message);
-        let optional = [(b'D', fields.detail), (b'H', fields.hint), (b'P', position.as_deref())];
+        let optional = [
+            (b'D', fields.detail),
+            (b'H', fields.hint),
+            (b'P', position.as_deref()),
+            (b'R', fields.routine),
+        ];
         for (code, text) in optional {
             if let Some(text) = text {
                 put_field(out, code, text);

@@ -195,7 +195,7 @@ await run({
       assert.equal((await client.query('SHOW search_path')).rows[0].search_path, '"$user", public')
       client.release()
     }
-    assert.equal(pool.totalCount, 2)
+    assert.ok(pool.totalCount <= 2)
     await sleep(10)
     await pool.end()
   },
