@@ -274,7 +274,7 @@ mod tests {
             let mut fields = vec![('C', "0A000"), ('M', message), ('F', file), ('R', "Routine")];
             fields.extend(context.map(|_| ('W', "PL/pgSQL function f() line 1")));
             for origin in [Origin::Granted, Origin::Hidden] {
-                let bytes = error(&report(&fields), origin, None);
+                let bytes = error(&report(&fields), origin, &Told::default());
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let seen = text.contains(PLAN_CHANGED) && text.contains("RRoutine");
                 assert_eq!(seen, passes, "{file} {message} {origin:?}: {text}");

@@ -86,6 +86,7 @@ pub(crate) fn statement(
         NodeEnum::ExecuteStmt(statement) => prepare::execute(&world, statement),
         NodeEnum::DeallocateStmt(statement) => prepare::deallocate(statement),
         NodeEnum::DiscardStmt(statement) => prepare::discard(statement),
+        NodeEnum::UnlistenStmt(statement) => Ok(prepare::unlisten(statement)),
         other => Err(unsupported(&other)),
     }
 }

@@ -1,11 +1,7 @@
 //! How a client comes in: TLS asked for or direct, channel binding, certificates, protocol 3.2. With
 //! PostgreSQL's own client libraries, old and new.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::time::Duration;
