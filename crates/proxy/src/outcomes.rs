@@ -139,10 +139,13 @@ impl Session {
     /// and the target does not know that anything failed. Only the end of the session is the same
     /// on both sides.
     async fn late_end(&mut self, running: Box<Running>, affected: u64) -> Result<(), Ending> {
-        let message = self.cut.as_ref().map_or("the command was cut", |cut| cut.message);
+        let (sqlstate, message) = self
+            .cut
+            .as_ref()
+            .map_or(("57P01", "the command was cut"), |cut| (cut.sqlstate, cut.message));
         let end = End { affected, ..End::of(FinishedResult::Cut) };
         self.finish(running, end, Bytes::new()).await?;
-        Err(Ending::Authority(message))
+        Err(Ending::Cut { sqlstate, message })
     }
 
     /// The target refused a command, or obeyed a cancel.

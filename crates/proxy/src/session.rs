@@ -189,6 +189,14 @@ pub(crate) enum Ending {
     /// Identity, credential or grant ended.
     #[error("{0}")]
     Authority(&'static str),
+    /// What ran was cut, and only the end of the session is the same on both sides.
+    #[error("{message}")]
+    Cut {
+        /// The client's SQLSTATE.
+        sqlstate: &'static str,
+        /// Why, for the client.
+        message: &'static str,
+    },
     /// A time limit was reached.
     #[error("{0}")]
     TimedOut(&'static str),
@@ -331,7 +339,7 @@ impl Ending {
             Self::TargetLost | Self::Target(_) => SessionEnd::TargetLost,
             Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
             Self::Plan(_) => SessionEnd::PlanViolation,
-            Self::Authority(_) => SessionEnd::AuthorityEnded,
+            Self::Authority(_) | Self::Cut { .. } => SessionEnd::AuthorityEnded,
             Self::TimedOut(_) => SessionEnd::TimedOut,
             Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
                 SessionEnd::GatewayStopped
@@ -349,6 +357,7 @@ impl Ending {
             Self::Journal(_) => ("58030", RECORD_FAILED.to_owned()),
             Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
             Self::TimedOut(_) => ("57P05", self.to_string()),
+            Self::Cut { sqlstate, .. } => (*sqlstate, self.to_string()),
             Self::Authority(_) | Self::GatewayStopped => ("57P01", self.to_string()),
         };
         Some(Refused::new(sqlstate, message))

@@ -213,7 +213,11 @@ pub(crate) fn set(
             let values = values.ok_or_else(|| Refusal::setting_value(&name))?;
             changed(rule(&name)?, Some(&values), is_local, client)
         }
-        Ok(VariableSetKind::VarSetDefault) => changed(rule(&name)?, None, is_local, client),
+        Ok(VariableSetKind::VarSetDefault) => match rule(&name)? {
+            // Nobody can have become another one, so this is what it is already. Pools send it.
+            Rule { change: Change::Identity, .. } => Ok(plain(NOTHING.to_owned())),
+            other => changed(other, None, is_local, client),
+        },
         Ok(VariableSetKind::VarReset) => {
             let tag = Some("RESET".to_owned());
             Ok(Variable { tag, ..changed(rule(&name)?, None, is_local, client)? })

@@ -98,13 +98,9 @@ fn the_reference_server_for_postgresql() {
     assert_eq!(server.tools(), ["query"]);
     world.check(&mut server, "query");
 
+    // It looks into the schema `public` only, where nothing is granted.
     let resources = server.request("resources/list", &json!({}));
-    lists_what_is_granted(&resources.to_string());
-    let listed = resources.pointer("/result/resources").and_then(Value::as_array).unwrap();
-    let of_customers = |resource: &&Value| resource.to_string().contains("/customers/");
-    let uri = listed.iter().find(of_customers).and_then(|resource| resource.get("uri")).unwrap();
-    let schema = server.request("resources/read", &json!({ "uri": uri }));
-    shows_granted_columns(&schema.to_string());
+    assert_eq!(resources.pointer("/result/resources"), Some(&json!([])), "{resources}");
 }
 
 #[test]
