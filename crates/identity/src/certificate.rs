@@ -217,9 +217,9 @@ mod tests {
         let (own, issuer) =
             (der(|_| {}), der(|params| params.not_after = date_time_ymd(2029, 1, 1)));
         let alone = Certificate::of_chain([own.as_slice()]).unwrap();
-        assert_eq!(alone.not_after.to_string(), "2030-01-02T00:00:00Z");
+        assert_eq!(alone.not_after.to_string(), "2030-01-02T00:00:00.000000000Z");
         let chain = Certificate::of_chain([own.as_slice(), issuer.as_slice()]).unwrap();
-        assert_eq!(chain.not_after.to_string(), "2029-01-01T00:00:00Z");
+        assert_eq!(chain.not_after.to_string(), "2029-01-01T00:00:00.000000000Z");
         assert_eq!((chain.names, chain.sha256), (alone.names, alone.sha256));
         assert_eq!(Certificate::of_chain([]), None);
         assert_eq!(Certificate::of_chain([own.as_slice(), b"x"]), None);

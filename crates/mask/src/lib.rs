@@ -1,4 +1,5 @@
-//! How a value is hidden, as SQL that replaces it before a statement leaves for the target.
+//! How a value is hidden: as SQL that replaces it before a statement leaves for the target, and, for
+//! free text, by what is found in it.
 //!
 //! Source: DESIGN.md section 10. The text forms are those of PostgreSQL 13 to 18.
 //!
@@ -10,10 +11,12 @@
 //! target session, or from a table.
 
 mod column_type;
+mod detect;
 mod expression;
 mod hash_key;
 
 pub use column_type::ColumnType;
+pub use detect::{Content, Counts, DETECT_CELL_BYTES_MAX, WITHHELD, redact};
 pub use expression::{KeySource, MaskError, PLACEHOLDER, expression, expression_with};
 pub use hash_key::{
     HASH_INNER_COLUMN, HASH_INNER_SETTING, HASH_OUTER_COLUMN, HASH_OUTER_SETTING, hash_key_settings,

@@ -12,6 +12,7 @@ mod access;
 mod certificate;
 mod command;
 mod control;
+mod detector;
 mod facts;
 mod grant;
 mod id;
@@ -28,6 +29,7 @@ pub use access::{
 pub use certificate::{CertificateName, ParseCertificateNameError, SpiffeId, SubjectName};
 pub use command::{Command, CommandRef, Parameter, Protocol};
 pub use control::{ControlEvent, ControlRecord, MaskDeclaration, ScramVerifier};
+pub use detector::{Detector, Detectors, ParseDetectorError};
 pub use facts::{
     Action, Facts, MaskedColumn, ParseRelationNameError, RelationName, StatementKind, Touch,
 };
