@@ -1,6 +1,5 @@
-//! Records of the access ledger: sessions, commands, outcomes, denials.
-//!
-//! A sensitive text stands here as a [`Commitment`]; its value and salt lie beside the record.
+//! Records of the access ledger: sessions, commands, outcomes, denials. A sensitive text stands
+//! here as a [`Commitment`]; its value and salt lie beside the record.
 
 use crate::{
     CommandRef, CredentialId, Facts, GrantHash, GrantId, IdentityName, LoginMethod, MaskedColumn,

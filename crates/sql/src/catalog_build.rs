@@ -18,7 +18,6 @@ use crate::{ClientSettings, analyse};
 
 /// Domains over domains that are followed to their base.
 const DOMAIN_DEPTH_MAX: usize = 16;
-
 /// A column by its relation's OID and its name.
 type ColumnKey = (u32, String);
 type Masks = BTreeMap<ColumnKey, Mask>;

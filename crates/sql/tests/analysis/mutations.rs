@@ -273,6 +273,10 @@ fn a_parameter_changes_no_verdict() {
     let mut tried = 0;
     for text in ATTACKS.iter() {
         let Some(spelled) = parametrised(text) else { continue };
+        // The name of a relation that a parameter gives is looked up when it runs, among those shown.
+        if spelled.contains("::reg") {
+            continue;
+        }
         let (plain, with_parameters) = (verdict(text.clone()), verdict(spelled.clone()));
         // A conversion of a literal is another matter than one of a parameter.
         let is_of_types = |verdict: &Result<_, &str>| {
