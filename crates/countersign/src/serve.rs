@@ -73,13 +73,17 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let access = Arc::clone(&ledgers.access);
 
     let served = match Running::start(&settings, data_path, ledgers, &keys).await {
-        Ok(running) => {
+        Ok(mut running) => {
             tracing::info!("countersign is ready: postgres on {}", running.address);
-            signals.first().await;
+            signals.next().await;
+            tokio::select! {
+                () = running.drain() => {}
+                () = signals.next() => tracing::info!("told to stop again: what runs is cut"),
+            }
             tokio::select! {
                 () = running.stop() => Ok(()),
-                () = signals.second() => Err(Failure::Failed(
-                    "told to stop twice: sessions were cut, and their records end here".into(),
+                () = signals.next() => Err(Failure::Failed(
+                    "told to stop while sessions were cut: their records end here".into(),
                 )),
             }
         }
@@ -213,9 +217,14 @@ impl Running {
         }
     }
 
+    /// Lets sessions end by themselves. Admin calls go on: a revocation counts here, too.
+    async fn drain(&mut self) {
+        tracing::info!("stopping: no new clients, sessions end when they are at rest");
+        self.gateway.drain().await;
+    }
+
     /// Admin calls end first, so that nothing changes while sessions are closed.
     async fn stop(self) {
-        tracing::info!("stopping: no new clients, sessions are closed");
         if self.stop_admin.send(()).is_err() {
             tracing::warn!("the admin side had ended before");
         }
@@ -253,16 +262,12 @@ impl Signals {
         })
     }
 
-    async fn first(&mut self) {
+    /// Returns at the next one. Someone who asks again does not want to wait.
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
             _ = self.hangup.recv() => {}
         }
-    }
-
-    /// Someone who asks again does not want to wait.
-    async fn second(&mut self) {
-        self.first().await;
     }
 }

@@ -24,6 +24,7 @@ use crate::gate::Gate;
 use crate::greeting::{LoggedIn, Turned, target_of};
 use crate::identified::Who;
 use crate::judge::{Plans, Scene};
+use crate::phase::Phase;
 use crate::prepared::Prepared;
 use crate::session::{Batch, RECORD_FAILED, Session, Side};
 use crate::startup::Starting;
@@ -212,6 +213,7 @@ impl Admitted {
             has_more_requests: false,
             open_until: None,
             last_activity: Instant::now(),
+            phase: Phase::Running,
             client_stalled_since: None,
         };
         session.answer_client(welcome);

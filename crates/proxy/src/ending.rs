@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pgwire::TransactionStatus;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
@@ -16,6 +17,18 @@ const SETTLE_MAX: Duration = Duration::from_millis(400);
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
 
 impl Session {
+    /// True if nothing is under way: no transaction, no batch, no answer that the client has yet to
+    /// take.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.status == TransactionStatus::Idle
+            && self.batch.is_new()
+            && self.is_settled()
+            && self.commands_running == 0
+            && self.holds.is_empty()
+            && self.client.outbox.is_empty()
+            && self.server.outbox.is_empty()
+    }
+
     /// Settles what runs, then closes both connections.
     pub(crate) async fn wind_down(&mut self, ending: &Ending) {
         let is_target_alive =

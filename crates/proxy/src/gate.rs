@@ -11,9 +11,11 @@ use pgwire::ChannelBinding;
 use registry::Registry;
 use tokio::sync::watch;
 
+use crate::arrivals::Arrivals;
 use crate::cancel::CancelKeys;
 use crate::directory::Directory;
 use crate::parser::Parsers;
+use crate::phase::Phase;
 use crate::refusals::Refusals;
 use crate::settings::{ClientCertificates, ClientTls, Limits};
 use crate::target::Target;
@@ -35,8 +37,10 @@ pub(crate) struct Gate {
     pub(crate) allow_plaintext: bool,
     /// True once nothing can be recorded any more.
     pub(crate) broken: watch::Receiver<bool>,
-    /// True once the gateway stops.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// Clients that have not finished logging in.
+    pub(crate) arrivals: Arc<Arrivals>,
+    /// Whether the gateway drains or stops.
+    pub(crate) phase: watch::Receiver<Phase>,
 }
 
 /// Encryption of client connections.
@@ -86,9 +90,18 @@ impl Gate {
 
     /// Returns when the gateway stops.
     pub(crate) async fn stopping(&self) {
-        let mut stop = self.stop.clone();
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            // Whoever could say so is gone: the gateway is stopping.
-        }
+        self.phase_beyond(Phase::Draining).await;
+    }
+
+    /// Returns when the gateway lets nobody in any more.
+    pub(crate) async fn draining(&self) {
+        self.phase_beyond(Phase::Running).await;
+    }
+
+    /// Returns the phase once it is beyond this one.
+    pub(crate) async fn phase_beyond(&self, known: Phase) -> Phase {
+        let mut phase = self.phase.clone();
+        // If whoever could say so is gone, the gateway is stopping.
+        phase.wait_for(|now| *now > known).await.map_or(Phase::Stopping, |phase| *phase)
     }
 }

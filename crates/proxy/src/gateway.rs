@@ -21,6 +21,7 @@ use crate::fence::{self, Fence, Finding, Reach};
 use crate::gate::{Gate, Tls};
 use crate::listener;
 use crate::parser::Parsers;
+use crate::phase::Phase;
 use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -37,8 +38,9 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 pub struct Gateway {
     gate: Arc<Gate>,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
-    listener: JoinHandle<()>,
+    phase: watch::Sender<Phase>,
+    /// Nothing once it has ended.
+    listener: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -106,7 +108,7 @@ impl Gateway {
         let parsers = Parsers::start().map_err(StartError::Thread)?;
         // Catalogs are built by threads of their own: no client can hold them up.
         let builders = Parsers::start().map_err(StartError::Thread)?;
-        let (stop, stopped) = watch::channel(false);
+        let (phase, phases) = watch::channel(Phase::Running);
         let (broken, is_broken) = watch::channel(false);
         let mut targets = BTreeMap::new();
         let mut helpers = Vec::new();
@@ -121,7 +123,7 @@ impl Gateway {
                 mask_key: settings.mask_key,
                 limits: settings.limits.clone(),
             });
-            let watcher = watcher::watch(Arc::clone(&target), builders.clone(), stopped.clone());
+            let watcher = watcher::watch(Arc::clone(&target), builders.clone(), phases.clone());
             helpers.push(tokio::spawn(watcher));
             targets.insert(target.name.clone(), target);
         }
@@ -148,15 +150,16 @@ impl Gateway {
             tls: settings.tls.map(Tls::new),
             allow_plaintext: settings.allow_plaintext,
             broken: is_broken,
-            stop: stopped,
+            arrivals: Arc::default(),
+            phase: phases,
         });
         for target in gate.targets.values() {
             helpers.push(tokio::spawn(fence::keep(Arc::clone(&gate), Arc::clone(target))));
         }
         helpers.push(tokio::spawn(watch_journal(Arc::clone(&gate), broken)));
         helpers.push(tokio::spawn(heartbeat(Arc::clone(&gate))));
-        let listener = tokio::spawn(listener::listen(Arc::clone(&gate), listener));
-        Ok(Self { gate, address, stop, listener, helpers })
+        let listener = Some(tokio::spawn(listener::listen(Arc::clone(&gate), listener)));
+        Ok(Self { gate, address, phase, listener, helpers })
     }
 
     /// Where clients connect.
@@ -169,12 +172,31 @@ impl Gateway {
         GatewayView { gate: Arc::clone(&self.gate) }
     }
 
+    /// Stops accepting and lets sessions end by themselves: those at rest end at once, others when
+    /// their command or transaction has ended. Returns when none is left, or after `drain_timeout`.
+    ///
+    /// Safe to drop half-way: what is left is ended by [`Gateway::stop`].
+    pub async fn drain(&mut self) {
+        self.phase.send_replace(Phase::Draining);
+        let Some(listener) = &mut self.listener else { return };
+        match tokio::time::timeout(self.gate.limits.drain_timeout, listener).await {
+            Ok(ended) => {
+                self.listener = None;
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a task of the data path failed");
+                }
+            }
+            Err(_elapsed) => {
+                let sessions = self.gate.directory.count();
+                tracing::warn!(sessions, "some sessions did not end in time; they are cut");
+            }
+        }
+    }
+
     /// Stops accepting, ends every session, and returns when all of it is on record.
     pub async fn stop(self) {
-        if self.stop.send(true).is_err() {
-            tracing::debug!("nothing was left to stop");
-        }
-        for task in self.helpers.into_iter().chain([self.listener]) {
+        self.phase.send_replace(Phase::Stopping);
+        for task in self.helpers.into_iter().chain(self.listener) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the data path failed");
             }

@@ -4,11 +4,11 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | accept, greet, admit | `listener`, `greeting`, `admission` |
+//! | accept, greet, admit | `listener`, `arrivals`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
 //! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `portals`, `names`, `copying`, `forwarding` |
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
-//! | what ends early | `authority`, `ending` |
+//! | what ends early | `authority`, `ending`, `phase` |
 //! | what a target has | `watcher`, `target` |
 //! | roles that enforce the grants there | `fence` |
 //!
@@ -19,6 +19,7 @@
 
 mod admission;
 mod answers;
+mod arrivals;
 mod asker;
 mod authority;
 mod cancel;
@@ -42,6 +43,7 @@ mod names;
 mod outbox;
 mod outcomes;
 mod parser;
+mod phase;
 mod portals;
 mod prepared;
 mod probe;

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::admission;
+use crate::arrivals::Arrival;
 use crate::clock;
 use crate::gate::Gate;
 use crate::greeting::{self, Turned};
@@ -24,16 +25,24 @@ use crate::wire::Refused;
 
 /// Pause after the operating system refused a connection, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Clients that are turned away with words at one time. More are closed without.
+const TURNED_AWAY_MAX: usize = 64;
 /// How long a client that is turned away may take to read why.
 const REFUSAL_MAX: Duration = Duration::from_secs(1);
 
-/// Accepts clients until the gateway stops; then waits for the sessions to end.
+/// What a client reads for whom there is no room.
+const FULL: &str = "the gateway has as many clients as it may have: try again later";
+const TOO_MANY_ARRIVE: &str =
+    "too many clients of this address have not finished logging in: try again later";
+
+/// Accepts clients until the gateway drains; then waits for the sessions to end.
 pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(gate.limits.clients_max));
+    let doorways = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = gate.stopping() => break,
+            () = gate.draining() => break,
             accepted = listener.accept() => accepted,
             Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
@@ -43,18 +52,27 @@ pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
             }
         };
         match accepted {
-            Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
-                    let gate = Arc::clone(&gate);
-                    tasks.spawn(async move {
-                        serve(&gate, tcp, peer).await;
-                        drop(place);
-                    });
+            Ok((tcp, peer)) => {
+                let arrival = gate.arrivals.enter(peer.ip(), gate.limits.handshakes_max);
+                match (arrival, Arc::clone(&places).try_acquire_owned()) {
+                    (Some(arrival), Ok(place)) => {
+                        let gate = Arc::clone(&gate);
+                        tasks.spawn(async move {
+                            serve(&gate, tcp, peer, arrival).await;
+                            drop(place);
+                        });
+                    }
+                    (arrival, _) => {
+                        let why = if arrival.is_some() { FULL } else { TOO_MANY_ARRIVE };
+                        if let Ok(doorway) = Arc::clone(&doorways).try_acquire_owned() {
+                            tasks.spawn(async move {
+                                turn_away(tcp, why).await;
+                                drop(doorway);
+                            });
+                        }
+                    }
                 }
-                Err(_full) => {
-                    tasks.spawn(turn_away(tcp));
-                }
-            },
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -66,16 +84,17 @@ pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
 }
 
 /// One connection, from its first byte to its last.
-async fn serve(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr) {
+async fn serve(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr, arrival: Arrival) {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a connection ended before it began");
         return;
     }
     let limit = gate.limits.handshake_timeout;
     let greeted = tokio::select! {
-        () = gate.stopping() => return,
+        () = gate.draining() => return,
         greeted = tokio::time::timeout(limit, greeting::greet(gate, tcp, peer)) => greeted,
     };
+    drop(arrival);
     let logged_in = match greeted {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(turned)) => return report(gate, turned, peer).await,
@@ -128,10 +147,8 @@ async fn record_refusal(
 
 /// Tells a client that there is no room for it. Not recorded: it has not said anything yet, and a
 /// flood of connections must not fill the ledger.
-async fn turn_away(tcp: TcpStream) {
-    let error =
-        Refused::new("53300", "the gateway has as many clients as it may have: try again later");
-    tell(Stream::Tcp(tcp), &error).await;
+async fn turn_away(tcp: TcpStream, why: &str) {
+    tell(Stream::Tcp(tcp), &Refused::new("53300", why)).await;
 }
 
 async fn tell(mut stream: Stream, error: &Refused) {

@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// True if the target has answered all that it was sent.
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.replies.is_empty() && self.outgoing.is_empty()
     }
 

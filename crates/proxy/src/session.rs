@@ -39,6 +39,7 @@ use crate::identified::Who;
 use crate::judge::Plans;
 use crate::outbox::Outbox;
 use crate::parser::ParserStopped;
+use crate::phase::Phase;
 use crate::portals::Ended;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
@@ -91,6 +92,13 @@ pub(crate) struct Batch {
     pub(crate) unsettled: bool,
     /// The target's settings went back to the gateway's; the client's own have to be set again.
     pub(crate) restores: bool,
+}
+
+impl Batch {
+    /// True if the client has begun none, as far as the session has looked.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.forwarded && !self.skipping && !self.waiting && self.deferred.is_none()
+    }
 }
 
 /// What is undone when a batch fails, beside the command that failed.
@@ -149,6 +157,8 @@ pub(crate) struct Session {
     /// Until when the target's errors pass whole, as last worked out.
     pub(crate) open_until: Option<OpenUntil>,
     pub(crate) last_activity: Instant,
+    /// How far the gateway's end is that the session knows of.
+    pub(crate) phase: Phase,
     /// Since when the client has not taken what waits for it.
     pub(crate) client_stalled_since: Option<Instant>,
 }
@@ -207,7 +217,7 @@ pub(crate) enum Ending {
 
 /// What woke the loop.
 enum Event {
-    Stop,
+    Phase(Phase),
     Authority,
     Deadline,
     CancelAsked,
@@ -257,7 +267,7 @@ impl Session {
         let has_more_requests = self.has_more_requests && takes_requests;
         let event = tokio::select! {
             biased;
-            () = self.gate.stopping() => Event::Stop,
+            phase = self.gate.phase_beyond(self.phase) => Event::Phase(phase),
             () = self.gate.record_failed() => Event::RecordFailed,
             () = self.watch.changed() => Event::Authority,
             () = tokio::time::sleep_until(deadline) => Event::Deadline,
@@ -272,12 +282,20 @@ impl Session {
             result = read(&mut self.client.reader, self.client.decoder.inbox()),
                 if reads_client => Event::FromClient(result),
         };
-        self.handle(event).await
+        self.handle(event).await?;
+        if self.phase == Phase::Draining && self.is_at_rest() {
+            return Err(Ending::GatewayStopped);
+        }
+        Ok(())
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), Ending> {
         match event {
-            Event::Stop => Err(Ending::GatewayStopped),
+            Event::Phase(Phase::Stopping) => Err(Ending::GatewayStopped),
+            Event::Phase(phase @ (Phase::Running | Phase::Draining)) => {
+                self.phase = phase;
+                Ok(())
+            }
             Event::RecordFailed => match self.gate.journal.check() {
                 Err(error) => Err(error.into()),
                 Ok(()) => Ok(()),

@@ -170,6 +170,10 @@ pub struct Limits {
     pub clients_max: usize,
     /// From connect to the end of authentication.
     pub handshake_timeout: Duration,
+    /// Clients of one address that have not finished logging in, at one time.
+    pub handshakes_max: usize,
+    /// From the signal to stop until what still runs is cut.
+    pub drain_timeout: Duration,
     /// One command on the target; also set there as `statement_timeout`.
     pub command_timeout: Duration,
     /// A session on which nothing happens.
@@ -193,6 +197,8 @@ impl Default for Limits {
         Self {
             clients_max: 512,
             handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 64,
+            drain_timeout: Duration::from_secs(10),
             command_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_hours(1),
             stalled_client_timeout: Duration::from_mins(1),

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::asker::{AskError, Asker};
 use crate::fence::{Fence, ViewsWere};
 use crate::parser::{ParserStopped, Parsers};
+use crate::phase::Phase;
 use crate::target::{Connected, Target};
 
 /// Pause before a target that could not be reached is tried again.
@@ -34,12 +35,16 @@ pub(crate) enum WatchError {
 }
 
 /// Keeps one target's catalog until the gateway stops.
-pub(crate) async fn watch(target: Arc<Target>, parsers: Parsers, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn watch(
+    target: Arc<Target>,
+    parsers: Parsers,
+    mut phase: watch::Receiver<Phase>,
+) {
     let mut version = 0;
     let mut told = String::new();
     loop {
         let result = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = phase.wait_for(|phase| phase.is_stopping()) => return,
             result = keep(&target, &parsers, &mut version) => result,
         };
         let Err(error) = result;
@@ -55,7 +60,7 @@ pub(crate) async fn watch(target: Arc<Target>, parsers: Parsers, mut stop: watch
             tracing::warn!(target = %target.name, %error, "the target's catalog cannot be read; its statements are denied until it can");
         }
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = phase.wait_for(|phase| phase.is_stopping()) => return,
             () = tokio::time::sleep(RETRY_PAUSE) => {}
         }
     }

@@ -50,13 +50,15 @@ pub mod programs;
 pub mod python;
 pub mod reaper;
 pub mod scratch;
+pub mod settings;
 pub mod target_log;
 pub mod wait;
 pub mod wire;
 pub mod wire_answer;
 
-pub use gateway::{Gateway, Settings, Target};
+pub use gateway::Gateway;
 pub use postgres::{Cluster, Database};
+pub use settings::{Settings, Target};
 pub use wire::{Login, Wire};
 pub use wire_answer::{Answer, Message, SqlError};
 

@@ -9,8 +9,9 @@ use crate::serve;
 Example:
   countersign serve --config /etc/countersign/countersign.toml
 
-SIGTERM, SIGINT and SIGHUP end it in order: no new clients, sessions closed, the ledgers signed to
-their last record. It logs to standard error; COUNTERSIGN_LOG says what: debug, or proxy=trace,info.")]
+SIGTERM, SIGINT and SIGHUP end it in order: no new clients; sessions end when their command or
+transaction has, and are cut after limits.drain_timeout_s, or at a second signal; the ledgers are signed
+to their last record. It logs to standard error; COUNTERSIGN_LOG says what: debug, or proxy=trace,info.")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, context: &Context) -> Result<Exit, Failure> {

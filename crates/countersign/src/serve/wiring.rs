@@ -103,6 +103,8 @@ pub(crate) fn limits(limits: &Limits) -> proxy::Limits {
     proxy::Limits {
         clients_max: count(limits.clients_max),
         handshake_timeout: Duration::from_secs(limits.handshake_timeout_s),
+        handshakes_max: count(limits.handshakes_per_address_max),
+        drain_timeout: Duration::from_secs(limits.drain_timeout_s),
         command_timeout: Duration::from_secs(limits.command_timeout_s),
         idle_timeout: Duration::from_secs(limits.idle_timeout_s),
         stalled_client_timeout: Duration::from_secs(limits.stalled_client_timeout_s),

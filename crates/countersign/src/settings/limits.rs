@@ -45,6 +45,10 @@ define_limits! {
     clients_max = 512, 1..=100_000;
     /// Seconds from a client's connect to the end of its authentication.
     handshake_timeout_s = 10, 1..=300;
+    /// Clients of one address that have not finished logging in, at one time.
+    handshakes_per_address_max = 64, 1..=100_000;
+    /// Seconds from the signal to stop until commands and transactions that still run are cut.
+    drain_timeout_s = 10, 0..=3_600;
     /// Seconds that one command may run on the target; also set there as `statement_timeout`.
     command_timeout_s = 30, 1..=86_400;
     /// Seconds that a session may stay open with nothing happening on it.
