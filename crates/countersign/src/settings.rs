@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** no secret stands in a [`Settings`]: it names where secrets are.
 
+mod free_text;
 mod limits;
 mod listen;
 mod reader;

@@ -146,7 +146,7 @@ fn examine_masks(checks: &mut Answers, command: &Intended, declared: &Provenance
     let Ending::Recorded(finished) = &command.ending else { return };
     for redaction in &finished.redactions {
         checks.examined(CheckId::RedactionsAsPlanned);
-        if !command.facts.masked.contains(&redaction.column) {
+        if !command.facts.masked.iter().any(|masked| masked.hides(&redaction.column)) {
             let (relation, column) = (&redaction.column.relation, &redaction.column.column);
             let what = format!(
                 "{relation}.{column} was hidden, but record {} does not plan it",

@@ -138,6 +138,18 @@ pub struct MaskedColumn {
     pub mask: Mask,
 }
 
+impl MaskedColumn {
+    /// True if what was hidden under `found` was hidden by this column's mask: it is the same, or a
+    /// detector among those of a free text.
+    pub fn hides(&self, found: &Self) -> bool {
+        let is_column = self.relation == found.relation && self.column == found.column;
+        match (&self.mask, &found.mask) {
+            (Mask::Detect(all), Mask::Detect(some)) => is_column && some.is_subset(all),
+            (_, _) => self == found,
+        }
+    }
+}
+
 /// What sort of statement it is, for records and for the decision.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Detectors;
+
 /// The way in which a column's values are hidden from every client.
 ///
 /// A *constant* mask shows nothing of the value, not even whether it is NULL. A *partial* mask
@@ -22,6 +24,8 @@ pub enum Mask {
     Hash,
     /// Partial: the domain of an e-mail address.
     Email,
+    /// Partial, for free text: the value but for what these detectors find in it.
+    Detect(Detectors),
 }
 
 impl Mask {
@@ -34,6 +38,7 @@ impl Mask {
             Self::Last4 => "last4",
             Self::Hash => "hash",
             Self::Email => "email",
+            Self::Detect(_) => "detect",
         }
     }
 
@@ -41,7 +46,7 @@ impl Mask {
     pub fn is_partial(&self) -> bool {
         match self {
             Self::Full | Self::Null | Self::Fixed(_) => false,
-            Self::Last4 | Self::Hash | Self::Email => true,
+            Self::Last4 | Self::Hash | Self::Email | Self::Detect(_) => true,
         }
     }
 }

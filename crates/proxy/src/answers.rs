@@ -63,7 +63,6 @@ impl Session {
     }
 
     fn take_rows(&mut self, kind: BackendKind, bytes: Bytes, rows: u64) -> Result<(), Ending> {
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let answer = self.replies.answer(kind).map_err(Ending::Target)?;
         let Answer::Part { payload, .. } = answer else {
             return Err(Ending::Plan(KIND));
@@ -80,12 +79,24 @@ impl Session {
             self.holds.push(Hold::Bytes(bytes.slice(..passes)));
             return Ok(());
         }
+        // Rows with free text leave whole, and count as they leave.
+        let (bytes, left) = match &mut running.rewriter {
+            None => (bytes, self.server.decoder.row_bytes_left()),
+            Some(rewriter) => {
+                let Ok(rewritten) = rewriter.rewrite(&bytes) else {
+                    running.withheld = running.withheld.saturating_add(rows.max(1));
+                    self.cut("54000", "a row is too large for its free text to be looked through");
+                    return Ok(());
+                };
+                (rewritten, 0)
+            }
+        };
         let allowed = running.permit.allowed();
         if allowed.rows_max().or(allowed.bytes_max()).is_some() {
             let registry = self.gate.registry();
             let limits = judge::limits(&registry);
             // A row counts whole when it begins: the client never has to be left within one.
-            let whole = bytes.len().saturating_add(self.server.decoder.row_bytes_left());
+            let whole = bytes.len().saturating_add(left);
             let new = u64::try_from(whole.saturating_sub(self.row_bytes_owed)).unwrap_or(u64::MAX);
             if let Err(reached) = self.gate.usage.try_rows(allowed.charged(), (rows, new), limits) {
                 // None of these pass, but for the rest of a row that the client has begun to read.
@@ -99,10 +110,11 @@ impl Session {
                 return Ok(());
             }
         }
+        self.row_bytes_owed = left;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         running.rows = running.rows.saturating_add(rows);
         running.bytes = running.bytes.saturating_add(size);
         self.entry.counters.rows.fetch_add(rows, Ordering::Relaxed);
-        self.row_bytes_owed = self.server.decoder.row_bytes_left();
         self.holds.push(Hold::Bytes(bytes));
         Ok(())
     }

@@ -33,6 +33,7 @@ mod ending;
 mod errors;
 mod fence;
 mod forwarding;
+mod free_text;
 mod gate;
 mod gateway;
 mod greeting;

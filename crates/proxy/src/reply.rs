@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journal::{Outcome, Permit, WrittenData};
-use model::{Action, FinishedResult, Redaction, StatementKind};
+use model::{Action, FinishedResult, Mask, Redaction, StatementKind};
 use pgwire::BackendKind;
 use sql::Plan;
 
+use crate::free_text::Rewriter;
 use crate::prepared::Undo;
 use crate::reports::Asked;
 use crate::session::Ending;
@@ -87,10 +88,13 @@ pub(crate) struct Running {
     pub(crate) is_copying: bool,
     /// Whether a line of names is still to come, which is no row.
     header_left: bool,
+    /// Looks through the rows, if there is free text in them.
+    pub(crate) rewriter: Option<Box<Rewriter>>,
 }
 
 impl Running {
     pub(crate) fn new(permit: Permit, plan: Arc<Plan>, is_checked: bool) -> Box<Self> {
+        let rewriter = Rewriter::of(&plan);
         let header_left = plan.copy.as_ref().is_some_and(|copy| copy.has_header);
         Box::new(Self {
             permit,
@@ -101,6 +105,7 @@ impl Running {
             is_checked,
             is_copying: false,
             header_left,
+            rewriter,
         })
     }
 
@@ -150,8 +155,12 @@ impl Running {
 
     /// One value for each row and each output column that shows the mask.
     fn redactions(&self) -> Vec<Redaction> {
-        let columns = self.plan.facts.masked.iter().enumerate();
-        columns
+        let masked = &self.plan.facts.masked;
+        let found = self.rewriter.iter().flat_map(|rewriter| rewriter.redactions(masked));
+        masked
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !matches!(column.mask, Mask::Detect(_)))
             .map(|(index, column)| {
                 let outputs = self.plan.outputs.iter().map(|output| output.masked);
                 let copied = self.plan.copy.iter().flat_map(|copy| copy.masked.iter().copied());
@@ -159,6 +168,7 @@ impl Running {
                 let shown = u64::try_from(shown.count()).unwrap_or(u64::MAX);
                 Redaction { column: column.clone(), values: shown.saturating_mul(self.rows) }
             })
+            .chain(found)
             .filter(|redaction| redaction.values > 0)
             .collect()
     }

@@ -86,6 +86,7 @@ impl Walk<'_> {
         if columns.is_empty() {
             return Err(Refusal::syntax("COPY query must have a RETURNING clause"));
         }
+        self.refuse_copied_free_text(&columns)?;
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let Options { nodes, is_binary, has_header } =
             copy_options::checked(options, CopyDirection::Out, &names)?;

@@ -186,7 +186,10 @@ impl Walk<'_> {
 
     fn null_test(&mut self, test: NullTest) -> Result<Node, Refusal> {
         let NullTest { xpr: _, arg, nulltesttype, argisrow: _, location: _ } = test;
-        let arg = self.expr_option(arg)?;
+        let arg = match self.tested_free_text(arg.as_deref())? {
+            Some(column) => Some(Box::new(column)),
+            None => self.expr_option(arg)?,
+        };
         let checked = NullTest { arg, nulltesttype, location: NOWHERE, ..NullTest::default() };
         Ok(tree::node(NodeEnum::NullTest(Box::new(checked))))
     }

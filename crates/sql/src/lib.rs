@@ -29,6 +29,7 @@ mod domains;
 mod explain;
 mod expr;
 mod figure;
+mod free_text;
 mod from;
 mod from_function;
 mod functions;

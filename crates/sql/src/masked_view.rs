@@ -15,6 +15,7 @@ use model::{Action, Mask, MaskedColumn, RelationName};
 
 use crate::Refusal;
 use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::free_text::is_detected;
 use crate::request::Granted;
 use crate::scope::{Content, Value};
 use crate::walk::{Use, Walk};
@@ -97,8 +98,10 @@ impl Walk<'_> {
             Content::Masked(masked) => Some(masked.clone()),
             Content::Free | Content::Shown(_) => None,
             Content::Raw { use_index, column_index } => {
-                let used = self.uses.get(*use_index).filter(|used| used.view.is_none())?;
-                mask_of_column(used, *column_index)
+                let used = self.uses.get(*use_index)?;
+                let masked = mask_of_column(used, *column_index)?;
+                // A view shows free text as it is.
+                (used.view.is_none() || is_detected(&masked.mask)).then_some(masked)
             }
         }
     }
@@ -127,7 +130,7 @@ fn mask_of_column(used: &Use, column_index: usize) -> Option<MaskedColumn> {
 pub(crate) fn is_partial(mask: &Mask) -> bool {
     match mask {
         Mask::Full | Mask::Null | Mask::Fixed(_) => false,
-        Mask::Last4 | Mask::Hash | Mask::Email => true,
+        Mask::Last4 | Mask::Hash | Mask::Email | Mask::Detect(_) => true,
     }
 }
 

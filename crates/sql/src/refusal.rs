@@ -327,6 +327,12 @@ impl Refusal {
     }
 
     /// The role of a fenced session cannot read the column itself.
+    /// Free text in a COPY to the client.
+    pub(crate) fn copied_free_text(column: &str) -> Self {
+        let message = format!("column \"{column}\" is free text: it may be selected, not copied");
+        Self::never("free_text_copied", message).with_hint("SELECT it, or leave the column out.")
+    }
+
     pub(crate) fn masked_returning(column: &str) -> Self {
         let message =
             format!("column \"{column}\" is masked by a view, so a write cannot return it");

@@ -12,6 +12,7 @@ use model::{Action, Facts, MaskedColumn, RelationName, StatementKind};
 use pg_query::Node;
 
 use crate::catalog::{Column, Relation, RelationKind};
+use crate::free_text::is_detected;
 use crate::masked_view::{self, Substitute};
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::sight::Sight;
@@ -240,7 +241,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn resolve(&self, parts: &[&str]) -> Result<Found, Refusal> {
+    pub(crate) fn resolve(&self, parts: &[&str]) -> Result<Found, Refusal> {
         scope::resolve(&self.levels, parts).map_err(|refusal| self.guessed(refusal, parts))
     }
 
@@ -281,10 +282,13 @@ impl<'a> Walk<'a> {
         };
         if self.world.catalog.is_fenced
             && self.world.forwards
-            && matches!(column.value.content, Content::Raw { .. })
+            && self.is_read_directly(&column.value)
             && masked_view::is_partial(&masked.mask)
         {
             return Err(Refusal::masked_returning(&masked.column));
+        }
+        if is_detected(&masked.mask) {
+            return self.select_detected(masked, column.value, written);
         }
         let column_type = column.value.column_type;
         let selected = match column.value.content {

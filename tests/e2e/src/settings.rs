@@ -17,6 +17,8 @@ pub struct Target {
     pub masks: Vec<(String, String)>,
     /// Lines to add to the target's table. A key here replaces the usual one.
     pub more: Vec<(String, String)>,
+    /// Tables to add behind the masks.
+    pub after: String,
     /// Whether sessions log in as short-lived roles.
     pub is_fenced: bool,
 }
@@ -48,6 +50,7 @@ impl Target {
                 mask("email", "email"),
             ],
             more: Vec::new(),
+            after: String::new(),
             is_fenced: false,
         }
     }
@@ -118,7 +121,7 @@ impl Target {
         for (column, with) in &self.masks {
             write!(text, "[[target.mask]]\ncolumn = \"{column}\"\nwith = \"{with}\"\n").unwrap();
         }
-        text
+        text + &self.after + "\n"
     }
 }
 

@@ -231,6 +231,20 @@ impl<'i> Field<'i> {
         numbers.into_iter().collect()
     }
 
+    /// The value as texts, in brackets.
+    pub(crate) fn texts(self, problems: &mut Problems) -> Option<Vec<Text>> {
+        let DeValue::Array(array) = self.value else {
+            return wrong_type(&self.place, &self.value, "texts in brackets", problems);
+        };
+        let fields = (0..).zip(array).map(|(i, value): (usize, _)| Field {
+            place: Place { key: format!("{}[{i}]", self.place.key), span: value.span() },
+            value: value.into_inner(),
+        });
+        // Every text is looked at, so that every mistake shows.
+        let texts: Vec<Option<Text>> = fields.map(|field| field.text(problems)).collect();
+        texts.into_iter().collect()
+    }
+
     /// The value as a table.
     pub(crate) fn section(self, problems: &mut Problems) -> Option<Section<'i>> {
         let DeValue::Table(table) = self.value else {

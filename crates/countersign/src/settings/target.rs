@@ -7,6 +7,7 @@ use model::{Mask, MaskDeclaration, TargetName};
 use pgwire::BindingPolicy;
 use proxy::TlsNegotiation;
 
+use super::free_text;
 use super::reader::{Field, Problems, Section, Text};
 use super::secret::SecretRef;
 use crate::suggest;
@@ -129,7 +130,9 @@ impl Target {
         let weak = section.take("allow_weak_password");
         let weak = weak.map_or(Some(false), |field| field.boolean(problems));
         let masks = section.take("mask").map(|field| field.sections(problems)).unwrap_or_default();
-        let masks = read_masks(masks, problems);
+        let mut masks = read_masks(masks, problems);
+        let free = section.take("free_text").map(|field| field.sections(problems));
+        free_text::read(free.unwrap_or_default(), &mut masks, problems);
         let provision = section.take("provision");
         let provision = provision.map(|field| read_provision(field, base, problems));
         section.finish(problems);
@@ -294,7 +297,7 @@ fn read_masks(sections: Vec<Section<'_>>, problems: &mut Problems) -> Vec<MaskDe
     masks
 }
 
-fn is_column(text: &Text, problems: &mut Problems) -> bool {
+pub(super) fn is_column(text: &Text, problems: &mut Problems) -> bool {
     let parts: Vec<&str> = text.value.split('.').collect();
     let is_right = parts.len() == 3 && parts.iter().all(|part| !part.is_empty());
     if !is_right {

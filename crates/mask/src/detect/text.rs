@@ -3,6 +3,9 @@
 /// How far before a number a word may stand that says what the number is.
 const CONTEXT_BYTES_MAX: usize = 40;
 
+/// Bytes of a character in UTF-8.
+const CHARACTER_BYTES_MAX: usize = 4;
+
 /// A text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'a>(&'a [u8]);
@@ -36,9 +39,23 @@ impl<'a> Text<'a> {
         self.at(place).is_some_and(|byte| byte.is_ascii_digit())
     }
 
-    /// True if a word goes on here: a letter, a digit, or a part of a letter beyond ASCII.
+    /// True if a word goes on here: a letter, a digit, or a part of a letter beyond ASCII. Blanks,
+    /// dashes, quotation marks and symbols beyond ASCII end a word like those within.
     pub(super) fn is_word(self, place: usize) -> bool {
-        self.at(place).is_some_and(is_word)
+        match self.at(place) {
+            None => false,
+            Some(byte) if byte.is_ascii() => is_word(byte),
+            Some(_) => self.character(place).is_none_or(char::is_alphanumeric),
+        }
+    }
+
+    /// The character of which a byte is a part.
+    fn character(self, place: usize) -> Option<char> {
+        let is_inner = |byte: u8| byte & 0xc0 == 0x80;
+        let inner = self.run_back(place.saturating_add(1), CHARACTER_BYTES_MAX, is_inner);
+        let start = place.saturating_sub(inner);
+        let bytes = self.part(start, start.saturating_add(CHARACTER_BYTES_MAX));
+        bytes.utf8_chunks().next()?.valid().chars().next()
     }
 
     /// How many bytes from a place on are of a kind, at most `max`.
@@ -59,7 +76,7 @@ impl<'a> Text<'a> {
             Some(b'.' | b',' | b'-' | b'_') => {
                 !place.checked_sub(2).is_some_and(|before| self.is_digit(before))
             }
-            Some(byte) => !is_word(byte),
+            Some(_) => !self.is_word(place.saturating_sub(1)),
         }
     }
 
@@ -69,7 +86,7 @@ impl<'a> Text<'a> {
             None => true,
             Some(b'.' | b',' | b'-' | b':' | b'/') => !self.is_digit(place.saturating_add(1)),
             Some(b'_') => false,
-            Some(byte) => !is_word(byte),
+            Some(_) => !self.is_word(place),
         }
     }
 

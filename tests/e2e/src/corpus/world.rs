@@ -352,6 +352,7 @@ impl Twin {
             database: self.database.clone(),
             masks: vec![mask("account_number"), mask("ssn")],
             more: Vec::new(),
+            after: String::new(),
             is_fenced: false,
         }
     }
