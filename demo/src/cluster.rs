@@ -132,7 +132,10 @@ impl Cluster {
             let (_, rest) = entry.split_once("|LOG:  ")?;
             Some(rest.split_once(": ")?.1.trim().to_owned())
         });
-        Ok(statements.filter(|sql| !sql.starts_with("SET client_encoding")).collect())
+        let is_own = |sql: &String| {
+            sql.starts_with("SET client_encoding") || sql.starts_with("DISCARD ALL /* countersign")
+        };
+        Ok(statements.filter(|sql| !is_own(sql)).collect())
     }
 
     async fn connect_to(&self, database: &str) -> anyhow::Result<Client> {

@@ -10,16 +10,18 @@ use journal::JournalError;
 use ledger::Payload;
 use model::{AccessEvent, AccessRecord, RoleChange, SessionEnd, SessionId, Timestamp};
 use pgwire::pipeline::ReplyQueue;
-use pgwire::{TransactionStatus, write};
+use pgwire::{TargetError, TransactionStatus, write};
 use sql::ClientSettings;
 use tokio::time::Instant;
 
+use crate::asker::Asker;
 use crate::authority::Watch;
 use crate::cancel::Registration;
 use crate::clock;
 use crate::copying::CopyIn;
 use crate::directory::OpenSession;
-use crate::fence::{FenceError, SessionRole, Standing};
+use crate::fence::{Fence, FenceError, SessionRole, Standing};
+use crate::footing::{LABEL, footing};
 use crate::gate::Gate;
 use crate::greeting::{LoggedIn, Turned, target_of};
 use crate::identified::Who;
@@ -29,11 +31,15 @@ use crate::prepared::Prepared;
 use crate::session::{Batch, RECORD_FAILED, Session, Side};
 use crate::startup::Starting;
 use crate::status;
-use crate::target::{Connected, Target};
+use crate::target::{ConnectError, Connected, Target};
 use crate::wire::Refused;
 
 /// A certificate is still good in the second that it names as its last (RFC 5280 section 4.1.2.5).
 const CERTIFICATE_LAST_SECOND: Duration = Duration::from_secs(1);
+/// PostgreSQL has as many connections as it, the database or the account may have.
+const TOO_MANY_CONNECTIONS: &str = "53300";
+/// How long a server may take to see that connections were closed.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// Characters of a client's `application_name` that are kept.
 const APPLICATION_CHARS_MAX: usize = 63;
 
@@ -121,21 +127,62 @@ fn find_target(
     }
 }
 
-/// Logs in at the target: with a fence as a role made for the session, else as the gateway itself.
+/// A connection for a session: with a fence logged in as a role made for it, else as the gateway itself,
+/// and then one that an earlier session of the same identity left, if it is as good as new.
 async fn connect(
     gate: &Gate,
     target: &Arc<Target>,
     who: &Who,
 ) -> Result<(Connected, Option<SessionRole>), FenceError> {
-    let Some(fence) = &target.fence else {
-        let label = format!("countersign {}", who.session);
-        return Ok((target.connect(&label).await?, None));
+    let label = format!("countersign {}", who.session);
+    let (connected, role) = match &target.fence {
+        Some(fence) => {
+            let (connected, role) = enter(gate, target, who, fence).await?;
+            (connected, Some(role))
+        }
+        None => match gate.warm.take(target, who, &label).await {
+            Some(connected) => (connected, None),
+            None => (connect_anew(gate, target).await?, None),
+        },
     };
+    let mut connected = connected;
+    if connected.footing.is_none() {
+        let limit = target.limits.target_connect_timeout;
+        let asker = &mut Asker::over(&mut connected);
+        let answer = tokio::time::timeout(limit, footing(asker, &label)).await;
+        let timed_out = |_elapsed| ConnectError::TimedOut(target.settings.address.to_string());
+        let footing = Arc::new(answer.map_err(timed_out)??);
+        target.agree_on(&footing.server).await?;
+        connected.footing = Some(footing);
+    }
+    Ok((connected, role))
+}
+
+/// Logs in as the gateway itself. If the target has no place left, those that are kept warm make one.
+async fn connect_anew(gate: &Gate, target: &Arc<Target>) -> Result<Connected, ConnectError> {
+    gate.warm.make_room(gate);
+    match target.connect(LABEL).await {
+        Err(ConnectError::Login(TargetError::Refused(report)))
+            if report.sqlstate() == Some(TOO_MANY_CONNECTIONS) && gate.warm.give_up(target) =>
+        {
+            tokio::time::sleep(ROOM_PAUSE).await;
+            target.connect(LABEL).await
+        }
+        connected => connected,
+    }
+}
+
+/// Logs in as a role made for the session.
+async fn enter(
+    gate: &Gate,
+    target: &Arc<Target>,
+    who: &Who,
+    fence: &Fence,
+) -> Result<(Connected, SessionRole), FenceError> {
     let registry = gate.registry();
     let holder = (&who.identity, who.credential);
     let standing = Standing::of(&registry, holder, target, clock::now());
-    let (connected, role) = fence.admit(target, who.session, standing, registry.size()).await?;
-    Ok((connected, Some(role)))
+    fence.admit(target, who.session, standing, registry.size()).await
 }
 
 fn no_grant() -> Refused {
@@ -191,6 +238,8 @@ impl Admitted {
             client: Side::new(self.client.stream, self.client.decoder),
             server: Side::new(self.connected.stream, self.connected.decoder),
             link: self.connected.link,
+            parameters: self.connected.parameters,
+            footing: self.connected.footing,
             role: self.role,
             cancel,
             entry,

@@ -78,11 +78,17 @@ impl CopyIn {
 impl Session {
     /// True if what the client sends may be looked at now.
     pub(crate) fn takes_requests(&self) -> bool {
-        match self.copy_in {
+        let is_turn = match self.copy_in {
             CopyIn::Idle | CopyIn::Ended(_) => !self.batch.waiting && self.batch.deferred.is_none(),
             CopyIn::Asked(_) => false,
             CopyIn::Taking(_) | CopyIn::Dropping(_) => true,
-        }
+        };
+        is_turn && self.has_room()
+    }
+
+    /// True if what waits for either side is not so much that more of it must wait.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.client.outbox.is_full() && !self.server.outbox.is_full()
     }
 
     /// The target asks for the data of a command.

@@ -10,6 +10,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::lifeline;
 use crate::settings::{TargetAddress, TargetTls, TlsNegotiation};
 use crate::stream::Stream;
 use crate::target::{ConnectError, Target};
@@ -29,6 +30,7 @@ impl Target {
             }
         };
         tcp.set_nodelay(true).map_err(|source| self.io(source))?;
+        lifeline::watch_target(&tcp).map_err(|source| self.io(source))?;
         match &self.settings.tls {
             TargetTls::Disabled => Ok(Stream::Tcp(tcp)),
             TargetTls::VerifyFull { config, negotiation, .. } => {

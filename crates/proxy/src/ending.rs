@@ -3,18 +3,31 @@
 
 use std::time::Duration;
 
-use pgwire::TransactionStatus;
+use model::SessionEnd;
+use pgwire::{BackendDecoder, TransactionStatus};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
 use crate::reply::Reply;
-use crate::session::{Ending, Session, read};
-use crate::wire;
+use crate::session::{Ending, RECORD_FAILED, Session, read};
+use crate::target::Connected;
+use crate::wire::{self, Refused};
 
-/// How long the target may take to say how a cancelled command ended.
+/// How long the target may take to say how a cancelled command ended, while the client waits.
 const SETTLE_MAX: Duration = Duration::from_millis(400);
+/// How much longer, when the client is gone and the backend was told to end.
+const SETTLE_LATE_MAX: Duration = Duration::from_secs(5);
 /// How long the client may take to read the last message.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
+
+/// What becomes of the connection to the target at the end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It ends, too.
+    Close,
+    /// It is kept for the next session of the identity.
+    Keep,
+}
 
 impl Session {
     /// True if nothing is under way: no transaction, no batch, no answer that the client has yet to
@@ -29,22 +42,54 @@ impl Session {
             && self.server.outbox.is_empty()
     }
 
-    /// Settles what runs, then closes both connections.
-    pub(crate) async fn wind_down(&mut self, ending: &Ending) {
+    /// What becomes of the connection to the target. Any doubt closes it.
+    pub(crate) fn after(&mut self, ending: &Ending) -> After {
+        let is_orderly = matches!(ending, Ending::Terminated) && self.is_at_rest();
+        let decoder = &mut self.server.decoder;
+        let is_in_step = decoder.row_bytes_left() == 0 && decoder.inbox().is_empty();
+        let is_plain = self.role.is_none() && self.target.fence.is_none();
+        if is_orderly && is_in_step && is_plain && !self.link.was_cancelled() {
+            After::Keep
+        } else {
+            After::Close
+        }
+    }
+
+    /// Leaves the connection to the target to the next session of the identity.
+    pub(crate) async fn leave_warm(self) {
+        let Self { gate, target, who, server, link, parameters, footing, .. } = self;
+        let stream = server.reader.unsplit(server.writer);
+        let decoder = BackendDecoder::new();
+        let connected = Connected { stream, decoder, link, parameters, footing };
+        gate.warm.keep(&gate, target, &who, connected).await;
+    }
+
+    /// Settles what runs, then closes both connections, unless that to the target is kept.
+    pub(crate) async fn wind_down(&mut self, ending: &Ending, after: After) {
         let is_target_alive =
             !matches!(ending, Ending::TargetLost | Ending::Target(_) | Ending::Plan(_));
+        let mut is_told = false;
         if matches!(ending, Ending::Journal(_)) {
             // No outcome can be recorded, so there is none to wait for.
             self.link.cancel();
             self.link.terminate();
-        } else if self.commands_running > 0 && is_target_alive {
-            self.settle().await;
+        } else if is_target_alive && !self.settle(SETTLE_MAX).await {
+            // The client need not wait for what only the record needs.
+            self.say_goodbye(ending).await;
+            is_told = true;
+            self.link.terminate();
+            self.settle(SETTLE_LATE_MAX).await;
         }
         if matches!(ending, Ending::Plan(_)) {
             self.target.stale.notify_one();
         }
         self.give_up_commands().await;
-        self.say_goodbye(ending).await;
+        if !is_told {
+            self.say_goodbye(ending).await;
+        }
+        if after == After::Keep {
+            return;
+        }
         self.server.outbox.push(wire::terminate());
         let goodbye = self.server.outbox.write_some(&mut self.server.writer);
         if tokio::time::timeout(GOODBYE_MAX, goodbye).await.is_err() {
@@ -52,23 +97,29 @@ impl Session {
         }
     }
 
-    /// Cancels what runs and waits a little for the target to say how it ended.
-    async fn settle(&mut self) {
+    /// Cancels what runs and waits for the target to say how it ended. False if it has not by then.
+    async fn settle(&mut self, limit: Duration) -> bool {
+        if self.commands_running == 0 {
+            return true;
+        }
         // No row passes any more, not even the rest of one: the connection ends.
         self.cut("57014", "the session has ended");
         if let Some(cut) = &mut self.cut {
             cut.row_bytes_left = 0;
         }
-        let deadline = Instant::now().checked_add(SETTLE_MAX).unwrap_or_else(Instant::now);
+        let deadline = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         while self.commands_running > 0 {
-            let Ok(Ok(())) = tokio::time::timeout_at(deadline, self.exchange()).await else {
-                self.link.terminate();
-                return;
-            };
+            match tokio::time::timeout_at(deadline, self.exchange()).await {
+                Ok(Ok(())) => {}
+                // What it has not said it will not say.
+                Ok(Err(_lost)) => return true,
+                Err(_elapsed) => return false,
+            }
             if self.take_answers().await.is_err() {
-                return;
+                return true;
             }
         }
+        true
     }
 
     /// Sends what waits for the target, or reads what it sent, once.
@@ -116,5 +167,40 @@ impl Session {
         }
         let closed = tokio::time::timeout_at(deadline, self.client.writer.shutdown()).await;
         tracing::trace!(?closed, "client connection closed");
+    }
+}
+
+impl Ending {
+    pub(crate) fn recorded_as(&self) -> SessionEnd {
+        match self {
+            Self::Terminated => SessionEnd::Terminated,
+            Self::ClientLost => SessionEnd::ClientLost,
+            Self::TargetLost | Self::Target(_) | Self::ServerReplaced => SessionEnd::TargetLost,
+            Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
+            Self::Plan(_) => SessionEnd::PlanViolation,
+            Self::Authority(_) | Self::Cut { .. } => SessionEnd::AuthorityEnded,
+            Self::TimedOut(_) => SessionEnd::TimedOut,
+            Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
+                SessionEnd::GatewayStopped
+            }
+        }
+    }
+
+    /// The last message to the client, if it can still read one.
+    pub(crate) fn client_message(&self) -> Option<Refused> {
+        let (sqlstate, message) = match self {
+            Self::Terminated | Self::ClientLost => return None,
+            Self::TargetLost | Self::Target(_) => ("08006", Self::TargetLost.to_string()),
+            Self::Client(error) => (error.sqlstate(), self.to_string()),
+            Self::ClientRefused(_) => ("08P01", self.to_string()),
+            Self::Journal(_) => ("58030", RECORD_FAILED.to_owned()),
+            Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
+            Self::TimedOut(_) => ("57P05", self.to_string()),
+            Self::Cut { sqlstate, .. } => (*sqlstate, self.to_string()),
+            Self::Authority(_) | Self::GatewayStopped | Self::ServerReplaced => {
+                ("57P01", self.to_string())
+            }
+        };
+        Some(Refused::new(sqlstate, message))
     }
 }

@@ -20,6 +20,7 @@ use crate::refusals::Refusals;
 use crate::settings::{ClientCertificates, ClientTls, Limits};
 use crate::target::Target;
 use crate::usage::UsageBook;
+use crate::warm::Warm;
 
 /// What all sessions share. Nothing in it is locked across an await.
 pub(crate) struct Gate {
@@ -39,6 +40,8 @@ pub(crate) struct Gate {
     pub(crate) broken: watch::Receiver<bool>,
     /// Clients that have not finished logging in.
     pub(crate) arrivals: Arc<Arrivals>,
+    /// Connections to targets that wait for a session.
+    pub(crate) warm: Warm,
     /// Whether the gateway drains or stops.
     pub(crate) phase: watch::Receiver<Phase>,
 }

@@ -26,6 +26,7 @@ use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::usage::UsageBook;
+use crate::warm::{self, Warm};
 use crate::watcher;
 
 /// Between two looks at whether records can still be written.
@@ -120,6 +121,8 @@ impl Gateway {
                 catalog: arc_swap::ArcSwapOption::empty(),
                 tried: tokio::sync::Notify::new(),
                 stale: tokio::sync::Notify::new(),
+                server: watch::Sender::new(None),
+                replaced: tokio::sync::Notify::new(),
                 mask_key: settings.mask_key,
                 limits: settings.limits.clone(),
             });
@@ -151,6 +154,7 @@ impl Gateway {
             allow_plaintext: settings.allow_plaintext,
             broken: is_broken,
             arrivals: Arc::default(),
+            warm: Warm::default(),
             phase: phases,
         });
         for target in gate.targets.values() {
@@ -158,6 +162,7 @@ impl Gateway {
         }
         helpers.push(tokio::spawn(watch_journal(Arc::clone(&gate), broken)));
         helpers.push(tokio::spawn(heartbeat(Arc::clone(&gate))));
+        helpers.push(tokio::spawn(warm::watch(Arc::clone(&gate))));
         let listener = Some(tokio::spawn(listener::listen(Arc::clone(&gate), listener)));
         Ok(Self { gate, address, phase, listener, helpers })
     }

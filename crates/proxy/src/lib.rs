@@ -6,10 +6,10 @@
 //! |---|---|
 //! | accept, greet, admit | `listener`, `arrivals`, `greeting`, `admission` |
 //! | the loop of a session | `session` |
-//! | what a client asks: judge, record, forward | `requests`, `queries`, `judge`, `prepared`, `portals`, `names`, `copying`, `forwarding` |
+//! | what a client asks: judge, record, forward | `requests`, `queries`, `planning`, `judge`, `prepared`, `portals`, `names`, `copying`, `forwarding` |
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
 //! | what ends early | `authority`, `ending`, `phase` |
-//! | what a target has | `watcher`, `target` |
+//! | what a target has | `watcher`, `target`, `footing`, `warm`, `lifeline` |
 //! | roles that enforce the grants there | `fence` |
 //!
 //! **Invariant:** a command reaches a target only with a `journal::Permit`, which only a durable
@@ -32,6 +32,7 @@ mod directory;
 mod ending;
 mod errors;
 mod fence;
+mod footing;
 mod forwarding;
 mod free_text;
 mod gate;
@@ -39,12 +40,14 @@ mod gateway;
 mod greeting;
 mod identified;
 mod judge;
+mod lifeline;
 mod listener;
 mod names;
 mod outbox;
 mod outcomes;
 mod parser;
 mod phase;
+mod planning;
 mod portals;
 mod prepared;
 mod probe;
@@ -60,6 +63,7 @@ mod status;
 mod stream;
 mod target;
 mod usage;
+mod warm;
 mod watcher;
 mod wire;
 

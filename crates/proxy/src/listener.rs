@@ -20,6 +20,7 @@ use crate::arrivals::Arrival;
 use crate::clock;
 use crate::gate::Gate;
 use crate::greeting::{self, Turned};
+use crate::lifeline;
 use crate::stream::Stream;
 use crate::wire::Refused;
 
@@ -85,7 +86,7 @@ pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
 
 /// One connection, from its first byte to its last.
 async fn serve(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr, arrival: Arrival) {
-    if let Err(error) = tcp.set_nodelay(true) {
+    if let Err(error) = tcp.set_nodelay(true).and_then(|()| lifeline::watch_client(&tcp)) {
         tracing::debug!(%peer, %error, "a connection ended before it began");
         return;
     }

@@ -15,6 +15,8 @@ const SLICES_MAX: usize = 64;
 
 /// Above this many waiting bytes nothing more is read from the other side.
 pub(crate) const OUTBOX_BYTES_HIGH: usize = 256 * 1024;
+/// The same for pieces, each of which costs memory beside its bytes.
+const OUTBOX_PIECES_HIGH: usize = 4096;
 
 /// A queue of bytes for one socket.
 #[derive(Debug, Default)]
@@ -41,7 +43,7 @@ impl Outbox {
 
     /// True if so much waits that the source must be left unread.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= OUTBOX_BYTES_HIGH
+        self.bytes >= OUTBOX_BYTES_HIGH || self.pieces.len() >= OUTBOX_PIECES_HIGH
     }
 
     /// Writes what one call takes. Safe to drop half-way: what was written is known.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use model::RelationName;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::asker::{AskError, Asker, Row};
 use crate::parser::Parsers;
@@ -58,6 +58,8 @@ pub async fn probe(settings: TargetSettings, limits: Limits) -> Result<Probe, Pr
         catalog,
         tried: Notify::new(),
         stale: Notify::new(),
+        server: watch::Sender::new(None),
+        replaced: Notify::new(),
         mask_key: [0; 32],
         limits,
         fence: None,

@@ -13,8 +13,8 @@ use crate::clock;
 use crate::errors::{self, Names, Origin, Told};
 use crate::gate::Gate;
 use crate::identified::Who;
+use crate::planning::ANALYSIS_MAX;
 use crate::reply::{Reply, Running};
-use crate::requests::ANALYSIS_MAX;
 use crate::session::{Ending, Session};
 use crate::target::Target;
 

@@ -9,17 +9,15 @@ use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
 use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
-use pgwire::{Format, Named, TransactionStatus};
+use pgwire::{Format, Named};
 use policy::{Allowed, Denied};
-use sql::Block;
 use tokio::time::Instant;
-use tokio::time::error::Elapsed;
 
 use crate::clock;
 use crate::copying::CopyIn;
 use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
-use crate::judge::{self, NoPlan, Planned, Scene};
+use crate::judge::{self, Planned, Scene};
 use crate::portals::Portal;
 use crate::prepared::{Made, Prepared, Statement};
 use crate::reply::Reply;
@@ -28,9 +26,9 @@ use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
 
 /// How long a session may deal with requests before it looks at time and authority again.
-const TURN_MAX: Duration = Duration::from_millis(100);
-/// How long one statement may wait for a parser thread and its analysis.
-pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(500);
+const TURN_MAX: Duration = Duration::from_millis(10);
+/// Messages for the target that one turn may make.
+const TURN_MESSAGES_MAX: usize = 256;
 
 /// What stands in the record in the place of a text that is too large for it.
 pub(crate) const TOO_LARGE: &str = "(a command too large to be recorded)";
@@ -39,6 +37,7 @@ impl Session {
     /// Deals with every message that has arrived, up to the end of a batch.
     pub(crate) async fn take_requests(&mut self) -> Result<(), Ending> {
         let turn_ends = Instant::now().checked_add(TURN_MAX);
+        self.check_server()?;
         self.has_more_requests = false;
         self.follow_grants().await?;
         if self.is_settled()
@@ -48,7 +47,8 @@ impl Session {
             self.take_request(message).await?;
         }
         while self.takes_requests() {
-            if turn_ends.is_none_or(|end| end <= Instant::now()) {
+            let is_over = turn_ends.is_none_or(|end| end <= Instant::now());
+            if is_over || self.outgoing.len() >= TURN_MESSAGES_MAX {
                 self.has_more_requests = true;
                 break;
             }
@@ -56,6 +56,8 @@ impl Session {
             let Some(message) = message else { break };
             self.take_request(message).await?;
         }
+        // What a client does not read, or the target, must not pile up: the rest waits for room.
+        self.has_more_requests |= !self.has_room();
         self.flush_outgoing().await
     }
 
@@ -274,28 +276,6 @@ impl Session {
         self.deny_query("", denial).await
     }
 
-    /// Analyses a text. The inner error is the client's, the outer one ends the session.
-    pub(crate) async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
-        let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
-        let planning = self.plans.plan(scene, &self.settings, text);
-        planned(tokio::time::timeout(ANALYSIS_MAX, planning).await)
-    }
-
-    /// Analyses a text that may hold several statements.
-    pub(crate) async fn script(
-        &mut self,
-        text: &str,
-    ) -> Result<Result<Vec<Planned>, Denial>, Ending> {
-        let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
-        let block = match self.status {
-            TransactionStatus::Idle => Block::Outside,
-            TransactionStatus::Open => Block::Open,
-            TransactionStatus::Failed => Block::Failed,
-        };
-        let planning = self.plans.script(scene, &self.settings, (text, block));
-        planned(tokio::time::timeout(ANALYSIS_MAX, planning).await)
-    }
-
     pub(crate) fn scene(&self) -> Scene<'_> {
         Scene { gate: &self.gate, who: &self.who, target: &self.target }
     }
@@ -372,17 +352,6 @@ impl Session {
             }
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// What came of an analysis: the inner error is the client's, the outer one ends the session.
-fn planned<T>(planned: Result<Result<T, NoPlan>, Elapsed>) -> Result<Result<T, Denial>, Ending> {
-    match planned {
-        Ok(Ok(planned)) => Ok(Ok(planned)),
-        Ok(Err(NoPlan::Refused(refusal))) => Ok(Err(Denial::from(refusal))),
-        Ok(Err(NoPlan::NoCatalog)) => Ok(Err(Denial::no_catalog())),
-        Ok(Err(NoPlan::Parser(stopped))) => Err(stopped.into()),
-        Err(_elapsed) => Ok(Err(Denial::not_analysed_in_time())),
     }
 }
 

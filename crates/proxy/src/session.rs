@@ -12,18 +12,21 @@
 //! last one, so that the state of the transaction is always known when a command is judged.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use journal::JournalError;
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, GrantId, SessionEnd, Timestamp};
+use model::{AccessEvent, AccessRecord, GrantId, Timestamp};
 use pgwire::frontend::FrontendMessage;
 use pgwire::pipeline::ReplyQueue;
 use pgwire::{BackendDecoder, FrontendDecoder, ProtocolError, TransactionStatus, WriteError};
 use sql::ClientSettings;
-use tokio::io::{AsyncReadExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead as _, ReadBuf, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
 use crate::answers::Hold;
@@ -32,7 +35,9 @@ use crate::cancel::Registration;
 use crate::clock;
 use crate::copying::CopyIn;
 use crate::directory;
+use crate::ending::After;
 use crate::fence::SessionRole;
+use crate::footing::Footing;
 use crate::forwarding::Outgoing;
 use crate::gate::Gate;
 use crate::identified::Who;
@@ -46,10 +51,11 @@ use crate::reply::Reply;
 use crate::reports::{Asked, OpenUntil};
 use crate::stream::Stream;
 use crate::target::{Target, TargetLink};
-use crate::wire::Refused;
 
 /// Bytes read from a socket at a time.
 const READ_BYTES: usize = 16 * 1024;
+/// Bytes of an empty buffer that a session keeps while it waits.
+const IDLE_BUFFER_BYTES_MAX: usize = 1024;
 /// Bytes of a client that are kept while its batch waits for the target. More stay in the socket.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -122,6 +128,10 @@ pub(crate) struct Session {
     pub(crate) client: Side<FrontendDecoder>,
     pub(crate) server: Side<BackendDecoder>,
     pub(crate) link: TargetLink,
+    /// What the target reported at its log-in.
+    pub(crate) parameters: Arc<Vec<(String, String)>>,
+    /// How the connection to the target stood when it was new.
+    pub(crate) footing: Option<Arc<Footing>>,
     /// The role as which it is logged in at the target, if there is a fence.
     pub(crate) role: Option<SessionRole>,
     pub(crate) watch: Watch,
@@ -207,6 +217,9 @@ pub(crate) enum Ending {
         /// Why, for the client.
         message: &'static str,
     },
+    /// The server behind the target's address is another one than the session's.
+    #[error("the target is on another server now: reconnect")]
+    ServerReplaced,
     /// A time limit was reached.
     #[error("{0}")]
     TimedOut(&'static str),
@@ -242,7 +255,8 @@ impl Session {
         };
         tracing::info!(session = %self.who.session, reason = %ending, "session ends");
         let end = ending.recorded_as();
-        self.wind_down(&ending).await;
+        let after = self.after(&ending);
+        self.wind_down(&ending, after).await;
         let event = AccessEvent::SessionClosed {
             session: self.who.session,
             commands: self.sequence,
@@ -252,8 +266,10 @@ impl Session {
         if let Err(error) = self.gate.journal.record(record, Payload::new()).await {
             tracing::error!(session = %self.who.session, %error, "the session's end is not on record");
         }
-        if let Some(role) = self.role.take() {
-            role.end(&self.gate).await;
+        match (self.role.take(), after) {
+            (Some(role), _) => role.end(&self.gate).await,
+            (None, After::Keep) => self.leave_warm().await,
+            (None, After::Close) => {}
         }
     }
 
@@ -300,7 +316,11 @@ impl Session {
                 Err(error) => Err(error.into()),
                 Ok(()) => Ok(()),
             },
-            Event::MoreRequests => self.take_requests().await,
+            Event::MoreRequests => {
+                // It was ready at once: others have to come in between.
+                tokio::task::yield_now().await;
+                self.take_requests().await
+            }
             Event::Authority => self.check_authority(),
             Event::Deadline => self.handle_deadline(),
             Event::CancelAsked => self.pass_on_cancel().await,
@@ -341,45 +361,24 @@ impl Session {
 }
 
 /// Reads once into a decoder's buffer. Safe to drop: what was read is in the buffer.
+///
+/// The bytes take a way over the stack, so that who waits holds no buffer.
 pub(crate) async fn read(
     reader: &mut ReadHalf<Stream>,
-    inbox: &mut bytes::BytesMut,
+    inbox: &mut BytesMut,
 ) -> std::io::Result<usize> {
-    inbox.reserve(READ_BYTES);
-    reader.read_buf(inbox).await
-}
-
-impl Ending {
-    fn recorded_as(&self) -> SessionEnd {
-        match self {
-            Self::Terminated => SessionEnd::Terminated,
-            Self::ClientLost => SessionEnd::ClientLost,
-            Self::TargetLost | Self::Target(_) => SessionEnd::TargetLost,
-            Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
-            Self::Plan(_) => SessionEnd::PlanViolation,
-            Self::Authority(_) | Self::Cut { .. } => SessionEnd::AuthorityEnded,
-            Self::TimedOut(_) => SessionEnd::TimedOut,
-            Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
-                SessionEnd::GatewayStopped
-            }
+    poll_fn(|context| {
+        let mut space = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        let read = Pin::new(&mut *reader).poll_read(context, &mut buffer)?;
+        if read.is_ready() {
+            inbox.extend_from_slice(buffer.filled());
+        } else if inbox.is_empty() && inbox.capacity() > IDLE_BUFFER_BYTES_MAX {
+            *inbox = BytesMut::new();
         }
-    }
-
-    /// The last message to the client, if it can still read one.
-    pub(crate) fn client_message(&self) -> Option<Refused> {
-        let (sqlstate, message) = match self {
-            Self::Terminated | Self::ClientLost => return None,
-            Self::TargetLost | Self::Target(_) => ("08006", Self::TargetLost.to_string()),
-            Self::Client(error) => (error.sqlstate(), self.to_string()),
-            Self::ClientRefused(_) => ("08P01", self.to_string()),
-            Self::Journal(_) => ("58030", RECORD_FAILED.to_owned()),
-            Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
-            Self::TimedOut(_) => ("57P05", self.to_string()),
-            Self::Cut { sqlstate, .. } => (*sqlstate, self.to_string()),
-            Self::Authority(_) | Self::GatewayStopped => ("57P01", self.to_string()),
-        };
-        Some(Refused::new(sqlstate, message))
-    }
+        read.map(|()| Ok(buffer.filled().len()))
+    })
+    .await
 }
 
 /// What a client reads when the record fails.

@@ -180,6 +180,10 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// A client that does not read what it asked for.
     pub stalled_client_timeout: Duration,
+    /// Connections to a target that are kept for one identity.
+    pub warm_max: usize,
+    /// How long one is kept.
+    pub warm_idle_timeout: Duration,
     /// Connecting to a target and logging in.
     pub target_connect_timeout: Duration,
     /// Between two looks at a target's catalog for changes.
@@ -202,6 +206,8 @@ impl Default for Limits {
             command_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_hours(1),
             stalled_client_timeout: Duration::from_mins(1),
+            warm_max: 2,
+            warm_idle_timeout: Duration::from_mins(1),
             target_connect_timeout: Duration::from_secs(5),
             catalog_poll_interval: Duration::from_secs(1),
             client_message_bytes_max: 1 << 20,

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::asker::Asker;
 use crate::clock;
 use crate::judge::{self, Planned, Plans, Scene};
-use crate::requests::ANALYSIS_MAX;
+use crate::planning::ANALYSIS_MAX;
 use crate::session::RECORD_FAILED;
 use crate::target::Connected;
 use crate::wire::Refused;
@@ -41,7 +41,9 @@ impl Starting<'_> {
         connected: &mut Connected,
     ) -> Result<(), Refusal> {
         let mut plans = Plans::default();
-        let mut forwarded = Vec::new();
+        // RESET ALL goes back to the label of a connection without a session.
+        let label = format!("SET application_name TO 'countersign {}'", self.scene.who.session);
+        let mut forwarded: Vec<Arc<str>> = vec![label.into()];
         for (name, value) in asked_for(startup).map_err(|error| ("startup_option", error))? {
             let text = format!("SET {} TO {}", quote(&name, '"'), quote(&value, '\''));
             let planning = plans.plan(self.scene, &self.settings, &text);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -32,6 +32,13 @@ impl Stream {
 }
 
 impl Stream {
+    /// True if there is nothing to read, not even the end. Who waits for it is not woken any more.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let mut byte = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        Pin::new(self).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
     /// The chain that a client presented, its own certificate first, or a target's.
     pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         let shown = match self {

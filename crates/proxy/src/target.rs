@@ -5,6 +5,7 @@
 //! compared with ours.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use model::TargetName;
@@ -14,9 +15,10 @@ use pgwire::{
 };
 use sql::Catalog;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::fence::Fence;
+use crate::footing::Footing;
 use crate::settings::{Limits, Secret, TargetSettings, TargetTls};
 use crate::stream::Stream;
 
@@ -31,6 +33,10 @@ pub(crate) struct Target {
     pub(crate) tried: Notify,
     /// Woken when an answer disagreed with the catalog: read it again at once.
     pub(crate) stale: Notify,
+    /// The running server of which the catalog is, noted before the catalog.
+    pub(crate) server: watch::Sender<Option<Arc<str>>>,
+    /// Woken when a session is on another server: connect again, and read its catalog.
+    pub(crate) replaced: Notify,
     pub(crate) mask_key: [u8; 32],
     pub(crate) limits: Limits,
     /// Where sessions log in as roles of their own. Nothing in mask-only mode.
@@ -52,7 +58,9 @@ pub(crate) struct Connected {
     pub(crate) decoder: BackendDecoder,
     pub(crate) link: TargetLink,
     /// What the target reported of its settings.
-    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Arc<Vec<(String, String)>>,
+    /// How it stood when it was new, once that was asked.
+    pub(crate) footing: Option<Arc<Footing>>,
 }
 
 /// How to reach a running session on a target from outside of its connection.
@@ -60,6 +68,8 @@ pub(crate) struct Connected {
 pub(crate) struct TargetLink {
     target: Arc<Target>,
     key: Option<CancelKey>,
+    /// Whether a cancel was ever sent. It may arrive late, and then cancels what runs by then.
+    was_cancelled: Arc<AtomicBool>,
 }
 
 /// Why there is no connection to a target. The text is for the operator, not for a client.
@@ -85,6 +95,9 @@ pub(crate) enum ConnectError {
     /// Not a name that a certificate can carry.
     #[error("`{0}` cannot be checked against a certificate")]
     Name(String),
+    /// Another server answers than the one of which the catalog is.
+    #[error("{0} leads to different servers: a target must be one server")]
+    OtherServer(String),
     /// The log-in failed.
     #[error(transparent)]
     Login(#[from] TargetError),
@@ -160,13 +173,18 @@ impl Target {
                 match event {
                     TargetEvent::Notice(_) => {}
                     TargetEvent::Ready(session) => {
-                        let link = TargetLink { target: Arc::clone(self), key: session.cancel_key };
-                        let parameters = session.parameters;
+                        let link = TargetLink {
+                            target: Arc::clone(self),
+                            key: session.cancel_key,
+                            was_cancelled: Arc::default(),
+                        };
+                        let parameters = Arc::new(session.parameters);
                         return Ok(Connected {
                             stream,
                             decoder: session.decoder,
                             link,
                             parameters,
+                            footing: None,
                         });
                     }
                 }
@@ -241,9 +259,15 @@ impl Target {
 }
 
 impl TargetLink {
+    /// True if a cancel was ever sent to the session.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.was_cancelled.load(Ordering::Relaxed)
+    }
+
     /// Asks the target to cancel what the session runs. Returns at once; a failure is logged, and
     /// the session's own deadline ends what was not cancelled.
     pub(crate) fn cancel(&self) {
+        self.was_cancelled.store(true, Ordering::Relaxed);
         let link = self.clone();
         tokio::spawn(async move {
             let limit = link.target.limits.target_connect_timeout;

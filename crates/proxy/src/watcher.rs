@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::asker::{AskError, Asker};
 use crate::fence::{Fence, ViewsWere};
+use crate::footing::footing;
 use crate::parser::{ParserStopped, Parsers};
 use crate::phase::Phase;
 use crate::target::{Connected, Target};
@@ -32,6 +33,8 @@ pub(crate) enum WatchError {
     Catalog(String),
     #[error("no answer from the target in time")]
     TimedOut,
+    #[error("another server answers than before")]
+    OtherServer,
 }
 
 /// Keeps one target's catalog until the gateway stops.
@@ -73,6 +76,7 @@ async fn keep(
     version: &mut u64,
 ) -> Result<std::convert::Infallible, WatchError> {
     let mut asker = Asker::connect(target, LABEL).await?;
+    let server = footing(&mut asker, LABEL).await?.server;
     let mut known: Option<String> = None;
     loop {
         // A connection that swallows questions must not keep an old catalog alive.
@@ -89,6 +93,7 @@ async fn keep(
                 continue;
             }
             tracing::info!(target = %target.name, version = *version, "catalog read");
+            target.is_read_from(&server);
             target.catalog.store(Some(Arc::new(catalog)));
             target.tried.notify_one();
             known = Some(fingerprint);
@@ -96,6 +101,7 @@ async fn keep(
         tokio::select! {
             () = tokio::time::sleep(target.limits.catalog_poll_interval) => {}
             () = target.stale.notified() => known = None,
+            () = target.replaced.notified() => return Err(WatchError::OtherServer),
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct Middleman {
     pub address: SocketAddr,
     swallowed: Arc<Mutex<Option<String>>>,
     swapped: Swapped,
+    target: Arc<Mutex<SocketAddr>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 /// A mark, and the statement that the target gets in the place of each Query that bears it.
@@ -25,14 +27,31 @@ impl Middleman {
         let address = listener.local_addr().unwrap();
         let swallowed = Arc::new(Mutex::new(None));
         let swapped = Swapped::default();
+        let (target, open) =
+            (Arc::new(Mutex::new(target)), Arc::<Mutex<Vec<TcpStream>>>::default());
         let shared = (Arc::clone(&swallowed), Arc::clone(&swapped));
+        let shared_too = (Arc::clone(&target), Arc::clone(&open));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (swallowed, swapped) = shared.clone();
+                let target = *shared_too.0.lock().unwrap();
+                shared_too.1.lock().unwrap().push(client.try_clone().unwrap());
                 thread::spawn(move || relay(client, target, &swallowed, &swapped));
             }
         });
-        Self { address, swallowed, swapped }
+        Self { address, swallowed, swapped, target, open }
+    }
+
+    /// Relays new connections to another target.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap() = target;
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        for client in self.open.lock().unwrap().drain(..) {
+            drop(client.shutdown(Shutdown::Both));
+        }
     }
 
     /// From now on the target runs `sql` in the place of every Query that bears the mark.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +67,9 @@ pub struct Cluster {
     pub certificates: Certificates,
     log_directory: PathBuf,
     templates: Mutex<()>,
+    template: OnceLock<()>,
+    directory: PathBuf,
+    process: Mutex<Child>,
 }
 
 /// A database of the cluster.
@@ -86,7 +89,37 @@ impl Cluster {
     /// If PostgreSQL is not installed or does not start; its log is in the message.
     pub fn shared() -> &'static Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(Self::start)
+        CLUSTER.get_or_init(|| Self::start(&scratch::directory().join("pg")))
+    }
+
+    /// A cluster of a test's own, which it may stop.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::shared`].
+    pub fn own() -> &'static Self {
+        let name = format!("pg-{}", scratch::next_number());
+        Box::leak(Box::new(Self::start(&scratch::directory().join(name))))
+    }
+
+    /// Stops it by a signal (`INT`: sessions are told, `QUIT`: they are not), and waits until it has.
+    pub fn stop(&self, signal: &str) {
+        let mut process = self.process.lock().unwrap();
+        let arguments = [format!("-{signal}"), process.id().to_string()];
+        assert!(Command::new("kill").args(arguments).status().unwrap().success());
+        process.wait().unwrap();
+        reaper::spare(process.id());
+    }
+
+    /// Starts it again, at its old address.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start; its log is in the message.
+    pub fn start_again(&self) {
+        let mut process = self.process.lock().unwrap();
+        *process = spawn(&self.directory, &Account::for_postgres());
+        assert!(is_up(&mut process, self.address), "{}", console(&self.directory));
     }
 
     /// Opens a superuser's connection.
@@ -117,9 +150,14 @@ impl Cluster {
 
     /// A new database with the billing tables of [`fixture::BILLING`].
     pub fn billing(&'static self) -> Database {
-        static TEMPLATE: OnceLock<()> = OnceLock::new();
-        TEMPLATE.get_or_init(|| self.load("tmpl_billing", fixture::BILLING));
+        self.template.get_or_init(|| self.load("tmpl_billing", fixture::BILLING));
         self.copy_of("tmpl_billing", &format!("billing_{}", scratch::next_number()))
+    }
+
+    /// The same under a name that a database of another cluster has.
+    pub fn copy_of_billing_named(&'static self, name: &str) -> Database {
+        self.template.get_or_init(|| self.load("tmpl_billing", fixture::BILLING));
+        self.copy_of("tmpl_billing", name)
     }
 
     /// Creates a database and runs a script in it.
@@ -133,11 +171,10 @@ impl Cluster {
         self.log_directory.join("postgres.json")
     }
 
-    fn start() -> Self {
-        let directory = scratch::directory().join("pg");
+    fn start(directory: &Path) -> Self {
         let account = Account::for_postgres();
-        fs::create_dir(&directory).unwrap();
-        account.own(&directory);
+        fs::create_dir(directory).unwrap();
+        account.own(directory);
         let data = directory.join("data");
         let initdb = ["--no-sync", "--no-instructions", "--auth=trust", "--username=postgres"];
         let output = account
@@ -150,8 +187,8 @@ impl Cluster {
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
         // Three attempts: another process may take the free port first.
         (0..3)
-            .find_map(|_| Self::try_start(&directory, &account))
-            .unwrap_or_else(|| panic!("PostgreSQL does not start: {}", console(&directory)))
+            .find_map(|_| Self::try_start(directory, &account))
+            .unwrap_or_else(|| panic!("PostgreSQL does not start: {}", console(directory)))
     }
 
     fn try_start(directory: &Path, account: &Account) -> Option<Self> {
@@ -172,32 +209,22 @@ impl Cluster {
         );
         fs::write(data.join("postgresql.conf"), settings).unwrap();
         fs::write(data.join("pg_hba.conf"), ACCESS).unwrap();
-        let console = File::create(directory.join("console")).unwrap();
-        let mut child = account
-            .command("postgres")
-            .arg("-D")
-            .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(console.try_clone().unwrap())
-            .stderr(console)
-            .spawn()
-            .expect("postgres does not start");
-        reaper::end_later(child.id(), End::Quit);
+        let mut process = spawn(directory, account);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let socket_directory = directory.to_owned();
-        let is_up = wait::until("PostgreSQL accepts connections", || {
-            if child.try_wait().unwrap().is_some() {
-                return Some(false);
-            }
-            let login = Login::new("postgres", "postgres", "");
-            Wire::login(address, &login).is_ok().then_some(true)
-        });
-        if !is_up {
-            reaper::spare(child.id());
+        if !is_up(&mut process, address) {
             return None;
         }
-        let templates = Mutex::new(());
-        let cluster = Self { address, socket_directory, certificates, log_directory, templates };
+        let cluster = Self {
+            address,
+            socket_directory,
+            certificates,
+            log_directory,
+            templates: Mutex::new(()),
+            template: OnceLock::new(),
+            directory: directory.to_owned(),
+            process: Mutex::new(process),
+        };
         cluster.run(
             "postgres",
             &format!(
@@ -289,6 +316,36 @@ impl Account {
             std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
         }
     }
+}
+
+fn spawn(directory: &Path, account: &Account) -> Child {
+    let console = File::create(directory.join("console")).unwrap();
+    let child = account
+        .command("postgres")
+        .arg("-D")
+        .arg(directory.join("data"))
+        .stdin(Stdio::null())
+        .stdout(console.try_clone().unwrap())
+        .stderr(console)
+        .spawn()
+        .expect("postgres does not start");
+    reaper::end_later(child.id(), End::Quit);
+    child
+}
+
+/// Waits until it accepts connections. False if it ends instead.
+fn is_up(process: &mut Child, address: SocketAddr) -> bool {
+    let is_up = wait::until("PostgreSQL accepts connections", || {
+        if process.try_wait().unwrap().is_some() {
+            return Some(false);
+        }
+        let login = Login::new("postgres", "postgres", "");
+        Wire::login(address, &login).is_ok().then_some(true)
+    });
+    if !is_up {
+        reaper::spare(process.id());
+    }
+    is_up
 }
 
 fn console(directory: &Path) -> String {

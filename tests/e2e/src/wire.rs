@@ -254,6 +254,11 @@ impl Wire {
         }
     }
 
+    /// The socket itself.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Closes the sending half: the server sees the end of the stream.
     pub fn half_close(&self) {
         drop(self.stream.shutdown(std::net::Shutdown::Write));

@@ -108,6 +108,8 @@ pub(crate) fn limits(limits: &Limits) -> proxy::Limits {
         command_timeout: Duration::from_secs(limits.command_timeout_s),
         idle_timeout: Duration::from_secs(limits.idle_timeout_s),
         stalled_client_timeout: Duration::from_secs(limits.stalled_client_timeout_s),
+        warm_max: count(limits.warm_connections_max),
+        warm_idle_timeout: Duration::from_secs(limits.warm_idle_s),
         target_connect_timeout: Duration::from_secs(limits.target_connect_timeout_s),
         catalog_poll_interval: Duration::from_secs(limits.catalog_poll_interval_s),
         client_message_bytes_max: count(limits.client_message_bytes_max),

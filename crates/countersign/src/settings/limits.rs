@@ -55,6 +55,10 @@ define_limits! {
     idle_timeout_s = 3_600, 1..=604_800;
     /// Seconds that a client may leave unread what it asked for.
     stalled_client_timeout_s = 60, 1..=3_600;
+    /// Connections to one target that are kept for the next session of one identity. 0 keeps none.
+    warm_connections_max = 2, 0..=64;
+    /// Seconds that such a connection is kept.
+    warm_idle_s = 60, 1..=3_600;
     /// Seconds for connecting to a target and logging in there.
     target_connect_timeout_s = 5, 1..=120;
     /// Seconds between two looks at a target's catalog for changed tables.

@@ -3,13 +3,18 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and these measure time"
 )]
 
 mod arrivals;
+mod busy;
 mod drain;
+mod outage;
+mod warm;
 
 use std::time::Duration;
 
@@ -27,21 +32,22 @@ struct World {
     database: Database,
     gateway: Gateway,
     token: String,
+    grant: String,
 }
 
 impl World {
-    fn new(change: impl FnOnce(&mut Settings)) -> Self {
+    fn with_limits(limits: &str) -> Self {
         let database = Cluster::shared().billing();
-        let mut settings = Settings::new(vec![Target::billing(&database)]);
-        change(&mut settings);
-        let gateway = Gateway::start(&settings);
-        let token = gateway.identity("agent");
-        gateway.grant("agent", "billing", &SCOPE);
-        Self { database, gateway, token }
+        let target = Target::billing(&database);
+        Self::of(database, target, limits)
     }
 
-    fn with_limits(limits: &str) -> Self {
-        Self::new(|settings| settings.limits = limits.into())
+    fn of(database: Database, target: Target, limits: &str) -> Self {
+        let settings = Settings { limits: limits.into(), ..Settings::new(vec![target]) };
+        let gateway = Gateway::start(&settings);
+        let token = gateway.identity("agent");
+        let grant = gateway.grant("agent", "billing", &SCOPE);
+        Self { database, gateway, token, grant }
     }
 
     fn connect(&self) -> Wire {
