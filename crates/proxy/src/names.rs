@@ -7,11 +7,15 @@
 //!
 //! **Invariant:** a name that the session does not know is refused. So is one that stands for a
 //! statement that itself names something: each name is looked up once.
+//!
+//! **Invariant:** two names that differ here differ on the target. It keeps the first
+//! [`sql::NAME_BYTES_MAX`] bytes of a name, so a longer one is refused wherever it comes from.
 
 use std::sync::Arc;
 
 use model::{Action, RelationName};
 use pgwire::Named;
+use pgwire::frontend::FrontendMessage;
 use pgwire::pipeline::Expected;
 use sql::{Effect, Plan, Uses};
 
@@ -22,6 +26,33 @@ use crate::prepared::{Kept, Made, Prepared, Statement};
 use crate::reply::Reply;
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
+
+/// True if the target would cut a name of this message, and so take it for another.
+pub(crate) fn is_cut(message: &FrontendMessage) -> bool {
+    let is_long = |name: &str| name.len() > sql::NAME_BYTES_MAX;
+    match message {
+        FrontendMessage::Parse(parse) => is_long(&parse.name),
+        FrontendMessage::Bind(bind) => is_long(&bind.portal) || is_long(&bind.statement),
+        FrontendMessage::Describe(describe) => is_long(&describe.name),
+        FrontendMessage::Execute(execute) => is_long(&execute.portal),
+        FrontendMessage::Close(close) => is_long(&close.name),
+        FrontendMessage::Query(_)
+        | FrontendMessage::Flush(_)
+        | FrontendMessage::Sync(_)
+        | FrontendMessage::Terminate(_)
+        | FrontendMessage::FunctionCall(_)
+        | FrontendMessage::CopyData(_)
+        | FrontendMessage::CopyDone(_)
+        | FrontendMessage::CopyFail(_)
+        | FrontendMessage::Password(_) => false,
+    }
+}
+
+pub(crate) fn too_long() -> Refused {
+    let most = sql::NAME_BYTES_MAX;
+    let message = format!("the name of a statement or portal may have at most {most} bytes");
+    Refused::new("42622", message)
+}
 
 impl Session {
     /// Completes the plans of a text's statements. A name that one of them makes is known to those

@@ -13,7 +13,6 @@ use pgwire::{Format, Named};
 use policy::{Allowed, Denied};
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::copying::CopyIn;
 use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
@@ -24,6 +23,7 @@ use crate::reply::Reply;
 use crate::reports::Asked;
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
+use crate::{clock, names};
 
 /// How long a session may deal with requests before it looks at time and authority again.
 const TURN_MAX: Duration = Duration::from_millis(10);
@@ -70,6 +70,7 @@ impl Session {
                 Ok(())
             }
             _ if self.batch.skipping => Ok(()),
+            _ if names::is_cut(&message) => self.fail_batch(&names::too_long()),
             _ if self.batch.unsettled && !self.is_settled() => {
                 self.defer(message);
                 Ok(())

@@ -15,6 +15,7 @@ use pg_query::protobuf::{
 };
 
 use crate::analyse::{judged, parse_one, without_rows, write_out};
+use crate::limits::NAME_BYTES_MAX;
 use crate::tree;
 use crate::walk::Walk;
 use crate::world::World;
@@ -28,9 +29,6 @@ const ASENSITIVE: i32 = 0x0010;
 const HOLD: i32 = 0x0020;
 /// Set by the grammar for every cursor.
 const FAST_PLAN: i32 = 0x0100;
-
-/// Longest name that PostgreSQL keeps whole (`NAMEDATALEN`).
-const NAME_BYTES_MAX: usize = 63;
 
 /// Checks DECLARE.
 pub(crate) fn declare(world: &World<'_>, statement: DeclareCursorStmt) -> Result<Plan, Refusal> {

@@ -89,9 +89,9 @@ pub use analyse::analyse;
 pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
 pub use limits::{
-    ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, OUTPUTS_MAX,
-    SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX, SYSTEM_SOURCES_MAX,
-    TARGETS_MAX, TOKENS_MAX,
+    ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, NAME_BYTES_MAX,
+    OUTPUTS_MAX, SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX,
+    SYSTEM_SOURCES_MAX, TARGETS_MAX, TOKENS_MAX,
 };
 pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;

@@ -51,6 +51,10 @@ pub const FORWARD_BYTES_MAX: usize = 1024 * 1024;
 /// Most columns of one `SET (a, b) = …`: the parser copies the right side for each of them.
 pub const ASSIGNED_ROW_MAX: usize = 32;
 
+/// Longest name of a cursor, statement or portal that PostgreSQL keeps whole (`NAMEDATALEN`). It cuts
+/// a longer one.
+pub const NAME_BYTES_MAX: usize = 63;
+
 /// Checks length, tokens and depth of a statement.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ mod batches;
 mod ends;
 mod errors;
 mod history;
+mod names;
 mod network;
 mod records;
 
