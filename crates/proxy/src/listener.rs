@@ -31,11 +31,6 @@ const TURNED_AWAY_MAX: usize = 64;
 /// How long a client that is turned away may take to read why.
 const REFUSAL_MAX: Duration = Duration::from_secs(1);
 
-/// What a client reads for whom there is no room.
-const FULL: &str = "the gateway has as many clients as it may have: try again later";
-const TOO_MANY_ARRIVE: &str =
-    "too many clients of this address have not finished logging in: try again later";
-
 /// Accepts clients until the gateway drains; then waits for the sessions to end.
 pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(gate.limits.clients_max));
@@ -53,27 +48,25 @@ pub(crate) async fn listen(gate: Arc<Gate>, listener: TcpListener) {
             }
         };
         match accepted {
-            Ok((tcp, peer)) => {
-                let arrival = gate.arrivals.enter(peer.ip(), gate.limits.handshakes_max);
-                match (arrival, Arc::clone(&places).try_acquire_owned()) {
-                    (Some(arrival), Ok(place)) => {
-                        let gate = Arc::clone(&gate);
+            Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => {
+                    let gate = Arc::clone(&gate);
+                    // Here, so that they stand in the order in which they came.
+                    let arrival = gate.arrivals.enter(peer.ip(), gate.limits.handshakes_max);
+                    tasks.spawn(async move {
+                        serve(&gate, tcp, peer, arrival).await;
+                        drop(place);
+                    });
+                }
+                Err(_full) => {
+                    if let Ok(doorway) = Arc::clone(&doorways).try_acquire_owned() {
                         tasks.spawn(async move {
-                            serve(&gate, tcp, peer, arrival).await;
-                            drop(place);
+                            turn_away(tcp).await;
+                            drop(doorway);
                         });
                     }
-                    (arrival, _) => {
-                        let why = if arrival.is_some() { FULL } else { TOO_MANY_ARRIVE };
-                        if let Ok(doorway) = Arc::clone(&doorways).try_acquire_owned() {
-                            tasks.spawn(async move {
-                                turn_away(tcp, why).await;
-                                drop(doorway);
-                            });
-                        }
-                    }
                 }
-            }
+            },
             Err(error) => {
                 tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -93,6 +86,10 @@ async fn serve(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr, arrival: Arri
     let limit = gate.limits.handshake_timeout;
     let greeted = tokio::select! {
         () = gate.draining() => return,
+        () = arrival.displaced() => {
+            tracing::info!(%peer, "a client that did not finish its log-in gives way to others");
+            return record_refusal(gate, None, None, peer, "handshake_displaced").await;
+        }
         greeted = tokio::time::timeout(limit, greeting::greet(gate, tcp, peer)) => greeted,
     };
     drop(arrival);
@@ -148,8 +145,10 @@ async fn record_refusal(
 
 /// Tells a client that there is no room for it. Not recorded: it has not said anything yet, and a
 /// flood of connections must not fill the ledger.
-async fn turn_away(tcp: TcpStream, why: &str) {
-    tell(Stream::Tcp(tcp), &Refused::new("53300", why)).await;
+async fn turn_away(tcp: TcpStream) {
+    let error =
+        Refused::new("53300", "the gateway has as many clients as it may have: try again later");
+    tell(Stream::Tcp(tcp), &error).await;
 }
 
 async fn tell(mut stream: Stream, error: &Refused) {
