@@ -99,6 +99,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn many_small_pieces_fill_it_as_a_few_large_ones_do() {
+        let mut outbox = Outbox::default();
+        for _ in 1..OUTBOX_PIECES_HIGH {
+            outbox.push(Bytes::from_static(b"1"));
+        }
+        assert!(!outbox.is_full());
+        outbox.push(Bytes::from_static(b"1"));
+        assert!(outbox.is_full());
+        let mut outbox = Outbox::default();
+        outbox.push(vec![0; OUTBOX_BYTES_HIGH].into());
+        assert!(outbox.is_full());
+    }
+
     proptest! {
         /// However little the socket takes at a time, the bytes come out whole and in order.
         #[test]

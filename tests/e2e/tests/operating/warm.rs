@@ -85,6 +85,10 @@ fn clean(world: &World) -> String {
     format!("- 0 0 0 0 f - {} pg_catalog", world.database.value("SHOW TimeZone"))
 }
 
+fn signal(pid: &str, name: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
 fn look(wire: &mut Wire) -> String {
     wire.simple("SELECT billing.look()").texts()[0][0].clone().unwrap()
 }
@@ -197,13 +201,10 @@ fn one_that_broke_meanwhile_is_replaced_and_the_client_sees_nothing() {
         backends.into_iter().find(|(_, label)| label == "countersign").map(|(pid, _)| pid)
     });
     // It does not answer, and does not say so.
-    let signal = |name: &str| {
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    signal("-STOP");
+    signal(&pid, "-STOP");
     let started = Instant::now();
     let answer = world.connect().simple(READ);
-    signal("-CONT");
+    signal(&pid, "-CONT");
     e2e::say!("a session beside a silent kept connection after {:?}", started.elapsed());
     assert_eq!(answer.rows().len(), 1);
 }
@@ -236,6 +237,14 @@ fn in_doubt_it_is_closed() {
         drop(wire);
         assert_eq!(world.wait_for_backends(0), [], "{what}");
     }
+    // One that the target does not reset in time.
+    let wire = world.connect();
+    let (pid, _) = world.wait_for_backends(1).remove(0);
+    signal(&pid, "-STOP");
+    terminate(wire);
+    std::thread::sleep(Duration::from_secs(2));
+    signal(&pid, "-CONT");
+    assert_eq!(world.wait_for_backends(0), []);
 
     let database = e2e::Cluster::shared().billing();
     let gateway = Gateway::start(&Settings::new(vec![Target::fenced(&database)]));
