@@ -13,10 +13,10 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use model::{CertificateName, ControlEvent, CredentialId, IdentityName};
 
+use crate::ApiState;
 use crate::answer::{ApiError, Body, parse};
 use crate::peer::Caller;
 use crate::tokens::{Credential, TOKEN_LIFETIME_MAX_S};
-use crate::{ApiState, clock};
 
 /// How long a certificate's name is accepted if the request does not say.
 pub const CERTIFICATE_LIFETIME_DEFAULT_S: u64 = 90 * 86_400;
@@ -45,7 +45,7 @@ pub(crate) async fn add(
         let message = format!("a certificate's name is accepted from 1 second to {days} days");
         return Err(ApiError::invalid(message));
     }
-    let now = clock::now();
+    let now = (state.now)();
     let expires_at = now.saturating_add(Duration::from_secs(lifetime_s));
     let credential = CredentialId::from_random(crypto::random_u64());
     let added = ControlEvent::CertificateAdded { credential, identity, certificate, expires_at };

@@ -205,6 +205,7 @@ fn not_recorded(error: JournalError) -> ControlError {
         JournalError::Closed => ControlError::Stopped,
         JournalError::Locked(_)
         | JournalError::Damaged { .. }
+        | JournalError::RolledBack { .. }
         | JournalError::Files { .. }
         | JournalError::Origin(_)
         | JournalError::Poisoned { .. }

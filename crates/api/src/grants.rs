@@ -18,7 +18,7 @@ use registry::{Ended, GrantEntry, grant_hash};
 
 use crate::answer::{ApiError, Body, check_text, parse};
 use crate::peer::Caller;
-use crate::{ApiState, Reason, clock, scope, targets};
+use crate::{ApiState, Reason, scope, targets};
 
 /// How long a grant may last, in seconds, and how far ahead it may begin: 30 days.
 pub const GRANT_LIFETIME_MAX_S: u64 = 30 * 86_400;
@@ -174,7 +174,7 @@ pub(crate) async fn list(
         code: "bad_request",
         message: error.body_text(),
     })?;
-    let (registry, now) = (state.control.registry(), clock::now());
+    let (registry, now) = (state.control.registry(), (state.now)());
     let is_wanted = |entry: &&GrantEntry| {
         filter.identity.as_ref().is_none_or(|wanted| *wanted == entry.grant.identity)
             && filter.target.as_ref().is_none_or(|wanted| *wanted == entry.grant.target)
@@ -201,7 +201,7 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewGrant>,
 ) -> Result<(StatusCode, Json<ShownGrant>), ApiError> {
-    let now = clock::now();
+    let now = (state.now)();
     let mut faults = check(&new, &state, now);
     let scope = match scope::expand(&*state.targets, &new.target, &new.scope).await {
         Ok(scope) => scope,
@@ -254,7 +254,7 @@ pub(crate) async fn revoke(
     let grant: GrantId = parse(&id)?;
     check_text("reason", &reason).map_err(ApiError::invalid)?;
     let revoked = ControlEvent::GrantRevoked { grant, reason };
-    state.control.submit(&caller.name(), revoked, clock::now()).await?;
+    state.control.submit(&caller.name(), revoked, (state.now)()).await?;
     shown(&state, grant)
 }
 
@@ -262,7 +262,7 @@ fn shown(state: &ApiState, id: GrantId) -> Result<Json<ShownGrant>, ApiError> {
     let registry = state.control.registry();
     let entry =
         registry.grant(id).ok_or_else(|| ApiError::not_found(format!("there is no grant {id}")))?;
-    Ok(Json(ShownGrant::of(entry, state.sessions.usage(id), clock::now())))
+    Ok(Json(ShownGrant::of(entry, state.sessions.usage(id), (state.now)())))
 }
 
 /// Lists what is wrong with a request, the scope aside.

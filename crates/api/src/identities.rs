@@ -13,7 +13,7 @@ use registry::{Ended, Registry};
 use crate::answer::{ApiError, Body, check_text, parse};
 use crate::peer::Caller;
 use crate::tokens::Credential;
-use crate::{ApiState, Reason, clock};
+use crate::{ApiState, Reason};
 
 /// The request for a new identity.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -104,7 +104,7 @@ impl Identity {
 }
 
 pub(crate) async fn list(State(state): State<Arc<ApiState>>) -> Json<Vec<Identity>> {
-    let (registry, now) = (state.control.registry(), clock::now());
+    let (registry, now) = (state.control.registry(), (state.now)());
     Json(registry.identities().map(|identity| Identity::of(identity, &registry, now)).collect())
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn create(
         owner: new.owner,
         expires_at: new.expires_at,
     };
-    state.control.submit(&caller.name(), created, clock::now()).await?;
+    state.control.submit(&caller.name(), created, (state.now)()).await?;
     Ok((StatusCode::CREATED, shown(&state, &new.name)?))
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn disable(
     let name: IdentityName = parse(&name)?;
     check_text("reason", &reason).map_err(ApiError::invalid)?;
     let disabled = ControlEvent::IdentityDisabled { identity: name.clone(), reason };
-    state.control.submit(&caller.name(), disabled, clock::now()).await?;
+    state.control.submit(&caller.name(), disabled, (state.now)()).await?;
     shown(&state, &name)
 }
 
@@ -153,7 +153,7 @@ pub(crate) async fn enable(
     let name: IdentityName = parse(&name)?;
     check_text("reason", &reason).map_err(ApiError::invalid)?;
     let enabled = ControlEvent::IdentityEnabled { identity: name.clone(), reason };
-    state.control.submit(&caller.name(), enabled, clock::now()).await?;
+    state.control.submit(&caller.name(), enabled, (state.now)()).await?;
     shown(&state, &name)
 }
 
@@ -165,7 +165,7 @@ pub(crate) async fn expire(
 ) -> Result<Json<Identity>, ApiError> {
     let name: IdentityName = parse(&name)?;
     let moved = ControlEvent::IdentityExpirySet { identity: name.clone(), expires_at };
-    state.control.submit(&caller.name(), moved, clock::now()).await?;
+    state.control.submit(&caller.name(), moved, (state.now)()).await?;
     shown(&state, &name)
 }
 
@@ -174,5 +174,5 @@ fn shown(state: &ApiState, name: &IdentityName) -> Result<Json<Identity>, ApiErr
     let identity = registry
         .identity(name)
         .ok_or_else(|| ApiError::not_found(format!("there is no identity `{name}`")))?;
-    Ok(Json(Identity::of(identity, &registry, clock::now())))
+    Ok(Json(Identity::of(identity, &registry, (state.now)())))
 }

@@ -19,7 +19,6 @@
 mod answer;
 pub mod certificates;
 pub mod client;
-mod clock;
 mod control;
 mod directory;
 pub mod grants;

@@ -16,6 +16,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use identity::MockSecret;
 use journal::AccessJournal;
 use model::Timestamp;
 use tokio::net::{UnixListener, UnixStream};
@@ -61,6 +62,10 @@ pub struct ApiState {
     pub admins: Admins,
     /// What the gateway is.
     pub about: About,
+    /// Gives each name its salt.
+    pub mock: Arc<MockSecret>,
+    /// The clock of the data path, so that a grant begins and ends by one time everywhere.
+    pub now: fn() -> Timestamp,
 }
 
 /// What the gateway is.

@@ -17,7 +17,7 @@ use registry::Ended;
 
 use crate::answer::{ApiError, Body, check_text, parse};
 use crate::peer::Caller;
-use crate::{ApiState, Reason, clock};
+use crate::{ApiState, Reason};
 
 /// How long a token is accepted if the request does not say.
 pub const TOKEN_LIFETIME_DEFAULT_S: u64 = 30 * 86_400;
@@ -108,10 +108,10 @@ pub(crate) async fn issue(
         let days = TOKEN_LIFETIME_MAX_S / 86_400;
         return Err(ApiError::invalid(format!("a token lives from 1 second to {days} days")));
     }
-    let now = clock::now();
+    let now = (state.now)();
     let expires_at = now.saturating_add(Duration::from_secs(lifetime_s));
     let credential = CredentialId::from_random(crypto::random_u64());
-    let (token, verifier) = identity::issue();
+    let (token, verifier) = identity::issue(&identity, &state.mock);
     let issued = ControlEvent::CredentialIssued {
         credential,
         identity: identity.clone(),
@@ -134,7 +134,7 @@ pub(crate) async fn revoke(
     let credential: CredentialId = parse(&id)?;
     check_text("reason", &reason).map_err(ApiError::invalid)?;
     let revoked = ControlEvent::CredentialRevoked { credential, reason };
-    let now = clock::now();
+    let now = (state.now)();
     state.control.submit(&caller.name(), revoked, now).await?;
     let registry = state.control.registry();
     let shown = registry

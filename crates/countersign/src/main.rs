@@ -3,6 +3,7 @@
 //! This crate is the program: its settings, its command line and the wiring of the gateway. What
 //! the gateway does is in the crates that it wires together.
 
+mod agreement;
 mod allow;
 mod cli;
 mod clock;

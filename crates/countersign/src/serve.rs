@@ -14,6 +14,7 @@ pub(crate) mod wiring;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{About, Admins, ApiState, Control, ControlError};
 use identity::MockSecret;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
+use crate::agreement::Named;
 use crate::cli::Failure;
 use crate::keys::{self, Keys};
 use crate::settings::{Settings, Target};
@@ -36,6 +38,9 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The author of records that no person asked for.
 const GATEWAY: &str = "gateway";
+
+/// A clock that is behind the last record by more is worth a warning.
+const CLOCK_BEHIND_SAID: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until a signal ends it.
 ///
@@ -116,13 +121,20 @@ impl Ledgers {
                 (settings.state_dir.join(name), format!("{}/{name}", settings.name));
             OpenOptions::new(dir, origin, Arc::clone(&keys.ledger), VERSION, at)
         };
-        let (control, found) = Control::open(options("control")).map_err(control_failure)?;
-        report("control", &found);
-        let mut usage = UsageFold::default();
-        let fold = |Seen { record, .. }: Seen<'_, model::AccessRecord>| usage.apply(record);
+        let (mut usage, mut named) = (UsageFold::default(), Named::default());
+        let fold = |Seen { index, record }: Seen<'_, model::AccessRecord>| {
+            usage.apply(record);
+            named.see(index, record);
+        };
         let (access, found) = AccessJournal::open(options("access"), fold)?;
         report("access", &found);
-        Ok(Self { control, access: Arc::new(access), usage: usage.finish(), at })
+        // Before anything is added to it: a control ledger that was rolled back stays as it is.
+        let options = OpenOptions { size_min: named.size, ..options("control") };
+        let (control, control_found) = Control::open(options).map_err(control_failure)?;
+        report("control", &control_found);
+        go_on_behind(control_found.last_at.max(found.last_at));
+        let (access, at) = (Arc::new(access), proxy::now());
+        Ok(Self { control, access, usage: usage.finish(), at })
     }
 
     /// Records what was loaded, so that every decision can be traced to the settings under which
@@ -139,6 +151,17 @@ impl Ledgers {
     async fn submit(&self, event: ControlEvent) -> Result<(), Failure> {
         let recorded = self.control.submit(GATEWAY, event, self.at).await;
         recorded.map(|_size| ()).map_err(control_failure)
+    }
+}
+
+/// Lets time go on behind what is on record.
+fn go_on_behind(last: Option<Timestamp>) {
+    let behind = last.map_or(Duration::ZERO, proxy::resume_clock);
+    if behind > CLOCK_BEHIND_SAID {
+        tracing::warn!(
+            seconds = behind.as_secs(),
+            "this machine's clock is behind the last record; time goes on behind that record, so grants end earlier than the clock says. Set the clock right"
+        );
     }
 }
 
@@ -205,6 +228,8 @@ impl Running {
                 postgres: address.to_string(),
             },
             control,
+            mock: Arc::new(MockSecret::new(keys.mock)),
+            now: proxy::now,
         };
         let (stop_admin, admin) = serve_admin(socket, state);
         let running = Self { address, gateway, admin, stop_admin };

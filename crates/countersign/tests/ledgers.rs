@@ -198,6 +198,22 @@ async fn a_ledger_that_is_missing_exchanged_or_another_ones_is_a_fault() {
 }
 
 #[tokio::test]
+async fn a_control_ledger_that_was_rolled_back_alone_is_a_fault() {
+    let state = State::new().await;
+    fs::remove_dir_all(state.path("control")).unwrap();
+    // Sound by itself, as an older copy is: its first record only, while records of the other name two.
+    // (A kill: nothing is recorded at the end.)
+    drop(ControlJournal::open(state.options("control"), |_| {}).unwrap());
+    let (code, said) = state.verify(".");
+    assert_eq!(
+        (code, &said["ok"], &said["fault"]["ledger"]),
+        (3, &false.into(), &"control".into())
+    );
+    assert!(said["fault"]["what"].as_str().unwrap().contains("rolled back"), "{said}");
+    assert_eq!(said["control"]["ok"], true, "{said}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_verified_is_wrong_usage_and_not_a_fault() {
     let state = State::new().await;
     fs::create_dir(state.path("empty")).unwrap();

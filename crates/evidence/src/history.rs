@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccessEvent, AccessRecord, CommandRef, IdentityName, SessionId, TargetName, Timestamp,
+    AccessEvent, AccessRecord, CommandRef, FinishedResult, IdentityName, SessionId, TargetName,
+    Timestamp,
 };
 
 mod parts;
@@ -79,7 +80,6 @@ impl History {
         match &entry.event {
             AccessEvent::EpochStarted { .. }
             | AccessEvent::Heartbeat { .. }
-            | AccessEvent::BatchRolledBack { .. }
             | AccessEvent::FenceRole { .. }
             | AccessEvent::CancelRequested { .. } => {}
             AccessEvent::EpochEnded {} => {
@@ -95,6 +95,9 @@ impl History {
             AccessEvent::SessionOpened { .. } => self.open(record, entry),
             AccessEvent::SessionClosed { session, commands, reason } => {
                 self.close(*session, *commands, Closed { record, at, reason: *reason });
+            }
+            AccessEvent::BatchRolledBack { session, first, last, sqlstate: _ } => {
+                self.undo(*session, *first, *last);
             }
             AccessEvent::CommandIntended { .. } => self.intend(record, entry),
             AccessEvent::CommandFinished { .. } => self.finish(record, entry),
@@ -289,6 +292,7 @@ impl History {
             sqlstate: sqlstate.clone(),
             rows: *rows,
             affected: *affected,
+            is_undone: false,
             bytes: *bytes,
             duration_us: *duration_us,
             redactions: redactions.clone(),
@@ -309,6 +313,23 @@ impl History {
             return self.stray(record, entry.at, Some((&whose.0, &whose.1)), found);
         }
         command.ending = Ending::Recorded(finished);
+    }
+
+    /// Takes back what a batch had done, as its transaction did. Rows that were shown stay shown.
+    fn undo(&mut self, session: SessionId, first: u64, last: u64) {
+        let of = |sequence| CommandRef { session, sequence };
+        if first > last {
+            return;
+        }
+        for (_, place) in self.by_ref.range(of(first)..=of(last)) {
+            if let Some(command) = self.commands.get_mut(*place)
+                && let Ending::Recorded(finished) = &mut command.ending
+                && let FinishedResult::Completed | FinishedResult::Suspended = finished.result
+            {
+                finished.is_undone = true;
+                finished.affected = 0;
+            }
+        }
     }
 
     fn stray(

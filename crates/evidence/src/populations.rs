@@ -192,7 +192,11 @@ fn outcome(command: &Intended) -> [String; 8] {
         Ending::Missing => without("missing"),
         Ending::Recorded(finished) => cells![
             finished.record,
-            crate::names::result_name(finished.result),
+            if finished.is_undone {
+                "rolled_back"
+            } else {
+                crate::names::result_name(finished.result)
+            },
             or_empty(finished.sqlstate.as_ref()),
             finished.rows,
             finished.affected,

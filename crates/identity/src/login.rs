@@ -112,19 +112,25 @@ impl MockSecret {
     ///
     /// Nobody knows a token that fits: the stored key is not the hash of a known client key.
     fn keys_for(&self, user: &str) -> Keys {
-        let derive = |purpose: &str| {
-            crypto::hmac_sha256(&self.0, format!("countersign/mock/{purpose}/{user}").as_bytes())
-        };
-        let mut salt = [0; 16];
-        for (byte, derived) in salt.iter_mut().zip(derive("salt")) {
-            *byte = derived;
-        }
         Keys {
             iterations: ITERATIONS.get(),
-            salt,
-            stored_key: derive("stored-key"),
-            server_key: derive("server-key"),
+            salt: self.salt_for(user),
+            stored_key: self.derive("stored-key", user),
+            server_key: self.derive("server-key", user),
         }
+    }
+
+    /// The salt of a name, whether there is such an identity or not.
+    pub(crate) fn salt_for(&self, user: &str) -> [u8; 16] {
+        let mut salt = [0; 16];
+        for (byte, derived) in salt.iter_mut().zip(self.derive("salt", user)) {
+            *byte = derived;
+        }
+        salt
+    }
+
+    fn derive(&self, purpose: &str, user: &str) -> [u8; 32] {
+        crypto::hmac_sha256(&self.0, format!("countersign/mock/{purpose}/{user}").as_bytes())
     }
 }
 
@@ -269,6 +275,23 @@ mod tests {
     }
 
     #[test]
+    fn the_salt_of_a_name_is_the_same_whatever_becomes_of_the_identity() {
+        let salt = |registry: &Registry, now| {
+            Verifiers::for_login(registry, "agent", at(now), &mock()).keys().salt
+        };
+        let nobody = salt(&Registry::default(), 50);
+        let (mut registry, _, _) = inventory();
+        assert_eq!(salt(&registry, 50), nobody, "with a token");
+        assert_eq!(salt(&registry, 100), nobody, "its token has ended");
+        give_token(&mut registry, "agent", 3);
+        assert_eq!(salt(&registry, 50), nobody, "another token");
+        let event =
+            ControlEvent::IdentityDisabled { identity: name("agent"), reason: "left".into() };
+        apply(&mut registry, event);
+        assert_eq!(salt(&registry, 50), nobody, "disabled");
+    }
+
+    #[test]
     fn every_failure_says_the_same_to_the_client() {
         let errors = [
             AuthError::UnknownIdentity,
@@ -286,14 +309,14 @@ mod tests {
     #[test]
     fn a_name_that_cannot_log_in_looks_like_one_that_can() {
         let (registry, _, _) = inventory();
-        let mock = MockSecret::new([7; 32]);
+        let mock = mock();
         let real = Verifiers::for_login(&registry, "agent", at(50), &mock);
         for user in ["nobody", "disabled", "tokenless", "Not A Name"] {
             let first = Verifiers::for_login(&registry, user, at(50), &mock);
             let again = Verifiers::for_login(&registry, user, at(51), &mock);
             assert_eq!(first.keys(), again.keys(), "{user}");
             assert_eq!(first.keys().iterations, real.keys().iterations, "{user}");
-            assert_ne!(first.keys().salt, real.keys().salt, "{user}");
+            assert_ne!(first.keys().salt, real.keys().salt, "{user}: a salt is a name's own");
             // Even if the exchange were said to have succeeded, nobody would be let in.
             assert!(first.conclude(ScramProof::RightAndBound).is_err(), "{user}");
         }
@@ -321,7 +344,7 @@ mod tests {
         now: u64,
         token: &str,
     ) -> Result<Identified, AuthError> {
-        let login = Verifiers::for_login(registry, user, at(now), &MockSecret::new([7; 32]));
+        let login = Verifiers::for_login(registry, user, at(now), &mock());
         let keys = login.keys();
         let rounds = NonZeroU32::new(keys.iterations).unwrap();
         let salted = scram::salted_password(token.as_bytes(), &keys.salt, rounds);
@@ -356,7 +379,7 @@ mod tests {
     }
 
     fn give_token(registry: &mut Registry, user: &str, number: u64) -> (String, CredentialId) {
-        let (token, verifier) = issue();
+        let (token, verifier) = issue(&name(user), &mock());
         let credential = CredentialId::from_random(number);
         let (identity, expires_at) = (name(user), at(100));
         apply(
@@ -364,6 +387,10 @@ mod tests {
             ControlEvent::CredentialIssued { credential, identity, verifier, expires_at },
         );
         (token.reveal(), credential)
+    }
+
+    fn mock() -> MockSecret {
+        MockSecret::new([7; 32])
     }
 
     fn apply(registry: &mut Registry, event: ControlEvent) {

@@ -6,7 +6,9 @@ use std::num::NonZeroU32;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto::scram::Keys;
-use model::ScramVerifier;
+use model::{IdentityName, ScramVerifier};
+
+use crate::MockSecret;
 
 /// PBKDF2 rounds of a verifier: the least that RFC 7677 section 4 allows.
 ///
@@ -36,10 +38,14 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Makes a token and what checks it. Only the verifier may be kept.
-pub fn issue() -> (Token, ScramVerifier) {
+/// Makes a token of an identity, and what checks it. Only the verifier may be kept.
+///
+/// The salt is that of the name, for every token and also for names that have none: who asks to log in
+/// learns nothing from it, neither that there is such an identity nor that its token was rotated. A
+/// salt protects passwords that people choose; here 256 random bits do.
+pub fn issue(name: &IdentityName, mock: &MockSecret) -> (Token, ScramVerifier) {
     let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(crypto::random::<32>()));
-    let keys = Keys::derive(text.as_bytes(), crypto::random(), ITERATIONS);
+    let keys = Keys::derive(text.as_bytes(), mock.salt_for(name.as_str()), ITERATIONS);
     let verifier = ScramVerifier {
         iterations: keys.iterations,
         salt: hex::encode(keys.salt),
@@ -68,10 +74,14 @@ pub(crate) fn keys_of(verifier: &ScramVerifier) -> Option<Keys> {
 mod tests {
     use super::*;
 
+    fn issued() -> (Token, ScramVerifier) {
+        issue(&"agent".parse().unwrap(), &MockSecret::new([7; 32]))
+    }
+
     #[test]
     fn a_token_is_256_bits_of_url_safe_text_and_never_the_same() {
-        let (one, _) = issue();
-        let (other, _) = issue();
+        let (one, _) = issued();
+        let (other, _) = issued();
         assert_eq!(format!("{one:?}"), "Token(…)");
         let (one, other) = (one.reveal(), other.reveal());
         assert_ne!(one, other);
@@ -83,17 +93,17 @@ mod tests {
 
     #[test]
     fn the_verifier_checks_its_own_token_and_no_other() {
-        let (token, verifier) = issue();
+        let (token, verifier) = issued();
         let (token, keys) = (token.reveal(), keys_of(&verifier).unwrap());
         let rounds = NonZeroU32::new(keys.iterations).unwrap();
         assert_eq!(Keys::derive(token.as_bytes(), keys.salt, rounds), keys);
-        assert_ne!(Keys::derive(issue().0.reveal().as_bytes(), keys.salt, rounds), keys);
+        assert_ne!(Keys::derive(issued().0.reveal().as_bytes(), keys.salt, rounds), keys);
         assert!(!format!("{verifier:?}").contains(&token));
     }
 
     #[test]
     fn a_malformed_verifier_is_no_verifier() {
-        let (_, good) = issue();
+        let (_, good) = issued();
         for change in ["", "00", "zz", &"00".repeat(33)] {
             assert!(keys_of(&ScramVerifier { salt: change.into(), ..good.clone() }).is_none());
             assert!(

@@ -29,6 +29,20 @@ pub enum JournalError {
         /// What is wrong, and with which record.
         fault: Box<Fault>,
     },
+    /// The ledger has fewer records than another ledger says: an older copy is in its place.
+    #[error(
+        "the ledger {} has {size} records, but the gateway's other ledger was written under {named} of \
+         them: it was rolled back. Nothing was changed. Restore it from a copy that is not older",
+        .dir.display()
+    )]
+    RolledBack {
+        /// The ledger's directory.
+        dir: PathBuf,
+        /// Its records.
+        size: u64,
+        /// What the other ledger names.
+        named: u64,
+    },
     /// The ledger's files cannot be read or made.
     #[error("{what} {}: {error}", .path.display())]
     Files {

@@ -38,6 +38,8 @@ pub struct OpenOptions {
     pub at: Timestamp,
     /// How often a checkpoint is signed while records come in.
     pub checkpoint_interval: Duration,
+    /// Records that it must hold, because another ledger names them. Fewer: it was rolled back.
+    pub size_min: u64,
 }
 
 impl OpenOptions {
@@ -56,6 +58,7 @@ impl OpenOptions {
             version: version.into(),
             at,
             checkpoint_interval: CHECKPOINT_INTERVAL,
+            size_min: 0,
         }
     }
 }
@@ -69,6 +72,8 @@ pub struct Opened {
     pub cut_bytes: u64,
     /// Commands of an earlier run that had no outcome. They have one now: unknown.
     pub unknown: Vec<CommandRef>,
+    /// The latest time on record.
+    pub last_at: Option<Timestamp>,
 }
 
 /// A record as it is shown to the caller of `open`, for folding.
@@ -96,14 +101,22 @@ pub(crate) fn open(
     create_if_new(&directory, &options)
         .map_err(|error| JournalError::files("cannot make a ledger in", &options.dir, error))?;
     let expected = Expected { origin: Some(&options.origin), ..Expected::live(&vkey) };
+    let mut last_at = None;
     let verified = reader::image(&options.dir)
         .and_then(|image: Image<File, File, File>| {
-            let mut show = |seen: &Visit<'_>| visit(seen.index, seen.record);
+            let mut show = |seen: &Visit<'_>| {
+                last_at = last_at.max(Some(time_of(seen.record)));
+                visit(seen.index, seen.record);
+            };
             ledger::verify(image, &expected, &mut show)
         })
         .map_err(|error| JournalError::verification(&options.dir, error))?;
     let (found, cut_bytes) = (verified.tree.head(), verified.torn_bytes);
-    let opened = Opened { found, cut_bytes, unknown: verified.unknown.clone() };
+    if found.size < options.size_min {
+        let (dir, size, named) = (options.dir, found.size, options.size_min);
+        return Err(JournalError::RolledBack { dir, size, named });
+    }
+    let opened = Opened { found, cut_bytes, unknown: verified.unknown.clone(), last_at };
     let Recovered { mut writer, mut sealer } = recover(directory, verified, &options)
         .map_err(|error| JournalError::files("cannot recover the ledger", &options.dir, error))?;
     for record in opening_records(&options, contents, &opened, writer.rules()) {
@@ -189,7 +202,8 @@ fn opening_records(
     opened: &Opened,
     rules: &ledger::Rules,
 ) -> Vec<Record> {
-    let at = options.at;
+    // Also where the time of day was set back meanwhile.
+    let at = opened.last_at.map_or(options.at, |last| last.max(options.at));
     let Opened { found, cut_bytes, .. } = opened.clone();
     let version = options.version.clone();
     match contents {
@@ -208,6 +222,13 @@ fn opening_records(
             let first = AccessRecord { at, event: started };
             std::iter::once(first).chain(finished).chain(closed).map(Record::Access).collect()
         }
+    }
+}
+
+fn time_of(record: &Record) -> Timestamp {
+    match record {
+        Record::Access(record) => record.at,
+        Record::Control(record) => record.at,
     }
 }
 

@@ -300,3 +300,31 @@ fn an_outcome_of_nothing_counts_nothing() {
     let outcome = Outcome::of(FinishedResult::Skipped);
     assert_eq!((outcome.rows, outcome.affected, outcome.bytes), (0, 0, 0));
 }
+
+#[tokio::test]
+async fn a_run_never_begins_before_what_is_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 1, 3).await;
+    let (journal, opened, records) = open_and_see(dir.path());
+    let (last, started) = (opened.last_at.unwrap(), records.last().unwrap());
+    // The options say that it begins before anything was recorded, as after a clock that was set back.
+    assert!(options(dir.path()).at < last);
+    assert!(matches!(started.event, AccessEvent::EpochStarted { .. }), "{started:?}");
+    assert_eq!(started.at, last);
+    journal.close(last).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_shorter_than_another_one_says_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = fill(dir.path(), 1, 3).await;
+    let before = Files::read(dir.path());
+    let too_much = OpenOptions { size_min: size + 1, ..options(dir.path()) };
+    let error = AccessJournal::open(too_much, |_| {}).unwrap_err();
+    assert!(matches!(error, JournalError::RolledBack { .. }), "{error}");
+    let after = Files::read(dir.path());
+    assert_eq!((after.log, after.checkpoint), (before.log, before.checkpoint));
+    let enough = OpenOptions { size_min: size, ..options(dir.path()) };
+    let (journal, _) = AccessJournal::open(enough, |_| {}).unwrap();
+    journal.close(at(1_000_000)).await.unwrap();
+}

@@ -29,6 +29,9 @@ const CANCEL_ANSWER_MAX: Duration = Duration::from_millis(300);
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 /// The longest rest of a row that a client still gets when its command is cut.
 const CUT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// How often the time of day is looked at while authority is used: it may have been set ahead, which
+/// no timer notices.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// A wake-up when nothing else is due.
 const FAR: Duration = Duration::from_hours(1);
 
@@ -212,11 +215,13 @@ impl Session {
         let grants = self.transaction_grants.values().copied().chain(held).min();
         let grants = grants.map(at).filter(|_| !is_cut);
         let command = self.command_deadline().filter(|_| !is_cut);
+        let uses_authority = self.is_running() || !self.transaction_grants.is_empty();
+        let look = (uses_authority && !is_cut).then(|| after(CLOCK_LOOK));
         let batch = self.batch_deadline();
         let stalled =
             self.client_stalled_since.map(|since| add(since, limits.stalled_client_timeout));
         let idle = (!self.batch.waiting).then(|| add(self.last_activity, limits.idle_timeout));
-        [grants, session, role, kill, command, batch, stalled, idle]
+        [grants, session, role, look, kill, command, batch, stalled, idle]
             .into_iter()
             .flatten()
             .min()

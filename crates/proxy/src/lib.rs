@@ -78,4 +78,4 @@ pub use settings::{
 pub use usage::{UsageBook, UsageFold};
 
 /// Reads the clock as the data path does: it never goes back while the program runs.
-pub use clock::now;
+pub use clock::{now, resume as resume_clock};

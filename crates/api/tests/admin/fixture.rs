@@ -54,6 +54,8 @@ impl Gateway {
             access: Arc::clone(&access),
             admins: Admins::new([]),
             about,
+            mock: Arc::new(identity::MockSecret::new([7; 32])),
+            now,
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

@@ -80,7 +80,7 @@ impl From<ClientError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let text = error.to_string();
-        if let JournalError::Damaged { .. } = error {
+        if let JournalError::Damaged { .. } | JournalError::RolledBack { .. } = error {
             Self::Damaged(text)
         } else {
             Self::Failed(text)

@@ -5,12 +5,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use ledger::{
-    Checkpoint, Contents, Expected, Fault, FaultKind, Image, LedgerFile, VKey, Verified,
-    VerifyError,
+    Checkpoint, Contents, Expected, Fault, FaultKind, Image, LedgerFile, Record, VKey, Verified,
+    VerifyError, Visit,
 };
 use serde_json::{Value, json};
 
 use super::{Context, Exit, Failure};
+use crate::agreement::Named;
 
 /// Arguments of `countersign verify`.
 #[derive(Debug, clap::Args)]
@@ -130,7 +131,7 @@ fn one_ledger(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String),
         }
     };
     let origin = known.map(|known| known.origin.as_str());
-    let verdict = check(&args.path, expected(key, args.live, origin, known))?;
+    let verdict = check(&args.path, expected(key, args.live, origin, known), &mut |_| {})?;
     let mut value = verdict.to_json();
     set(&mut value, "kind", json!("ledger"));
     Ok((value, verdict.to_text(&args.path.display().to_string())))
@@ -145,12 +146,16 @@ fn both_ledgers(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String
     }
     let mut value = json!({ "ok": true, "kind": "state" });
     let mut text = String::new();
+    let (mut named, mut control_size) = (Named::default(), None);
     for contents in [Contents::Control, Contents::Access] {
         let name = contents.name();
         // Of a gateway's own state the whole origin is known, so that the two cannot be exchanged.
         let origin = format!("{}/{name}", key.name());
         let expected = expected(key, args.live, Some(&origin), known.of(&origin));
-        let verdict = check(&args.path.join(name), expected)?;
+        let verdict = check(&args.path.join(name), expected, &mut |seen| match seen.record {
+            Record::Access(record) => named.see(seen.index, record),
+            Record::Control(_) => control_size = Some(seen.index.saturating_add(1)),
+        })?;
         text.push_str(&verdict.to_text(name));
         if let Verdict::Bad(_) = &verdict
             && value.get("fault").is_none()
@@ -161,6 +166,13 @@ fn both_ledgers(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String
             set(&mut value, "fault", fault);
         }
         set(&mut value, name, verdict.to_json());
+    }
+    if value.get("ok") == Some(&Value::Bool(true))
+        && let Err(rolled_back) = named.check(control_size.unwrap_or(0))
+    {
+        text.push_str(&format!("control: FAULT. {rolled_back}\n"));
+        set(&mut value, "ok", json!(false));
+        set(&mut value, "fault", json!({ "ledger": "control", "what": rolled_back.to_string() }));
     }
     Ok((value, text))
 }
@@ -182,8 +194,12 @@ fn expected<'a>(
     Expected { origin, known, ..expected }
 }
 
-fn check(dir: &Path, expected: Expected<'_>) -> Result<Verdict, Failure> {
-    match verified(dir, &expected) {
+fn check(
+    dir: &Path,
+    expected: Expected<'_>,
+    visit: &mut dyn FnMut(&Visit<'_>),
+) -> Result<Verdict, Failure> {
+    match verified(dir, &expected, visit) {
         Ok(verified) => {
             let known = expected.known.map(|known| known.size);
             Ok(Verdict::Sound(Box::new(verified), known))
@@ -195,12 +211,16 @@ fn check(dir: &Path, expected: Expected<'_>) -> Result<Verdict, Failure> {
     }
 }
 
-/// Verifies the ledger in a directory. A missing file is a fault.
+/// Verifies the ledger in a directory, and shows its records. A missing file is a fault.
 ///
 /// # Errors
 ///
 /// [`VerifyError`]: what is wrong with it, or why it cannot be read.
-pub(crate) fn verified(dir: &Path, expected: &Expected<'_>) -> Result<Verified, VerifyError> {
+pub(crate) fn verified(
+    dir: &Path,
+    expected: &Expected<'_>,
+    visit: &mut dyn FnMut(&Visit<'_>),
+) -> Result<Verified, VerifyError> {
     let files = journal::reader::image(dir)?;
     let image = Image {
         log: BufReader::new(files.log),
@@ -208,7 +228,7 @@ pub(crate) fn verified(dir: &Path, expected: &Expected<'_>) -> Result<Verified, 
         checkpoints: files.checkpoints,
         checkpoint: files.checkpoint,
     };
-    ledger::verify(image, expected, &mut |_| {})
+    ledger::verify(image, expected, visit)
 }
 
 impl Verdict {

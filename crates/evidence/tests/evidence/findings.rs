@@ -3,8 +3,8 @@
 use crate::fixture::{Fixture, at, touch};
 use evidence::{Package, State, build};
 use model::{
-    AccessEvent, Action, ControlEvent, ControlRecord, FinishedResult, GrantId, Mask, MaskedColumn,
-    RelationName,
+    AccessEvent, AccessRecord, Action, ControlEvent, ControlRecord, FinishedResult, GrantId, Mask,
+    MaskedColumn, RelationName,
 };
 
 fn package(spoil: impl Fn(&mut Fixture)) -> Package {
@@ -198,6 +198,28 @@ fn a_command_that_runs_at_the_checkpoint_is_no_exception() {
     let unfinished = &package.report.artefacts.unfinished.rows;
     assert_eq!(unfinished.len(), 1);
     assert_eq!(unfinished[0].state, "running");
+}
+
+#[test]
+fn what_was_rolled_back_changed_nothing() {
+    let package = package(|fixture| {
+        let completed = |event: &AccessEvent| {
+            matches!(event, AccessEvent::CommandFinished { affected: 1.., .. })
+        };
+        let place = fixture.find(completed);
+        let command = fixture.access[place].event.command().unwrap();
+        let (session, first) = (command.session, command.sequence);
+        let sqlstate = Some("23503".to_owned());
+        let event = AccessEvent::BatchRolledBack { session, first, last: first, sqlstate };
+        let record = AccessRecord { at: fixture.access[place].at, event };
+        fixture.access.insert(place + 1, record);
+    });
+    assert_eq!(package.report.artefacts.grants.rows[0].affected, 0);
+    assert_eq!(package.report.totals.affected, 0);
+    let commands = &package.files["commands.csv"];
+    let text = std::str::from_utf8(commands).unwrap();
+    let undone = r#","rolled_back","","0","0","0","1250","0""#;
+    assert_eq!(text.lines().filter(|line| line.ends_with(undone)).count(), 1, "{text}");
 }
 
 #[test]

@@ -136,13 +136,29 @@ impl Fence {
             let sql = format!("CREATE SCHEMA {schema};\nCOMMENT ON SCHEMA {schema} IS {comment}");
             self.ask(target, &sql).await?;
         }
+        // Not at each look: it would rewrite the table's row in the catalog, and so make a new version
+        // of the catalog out of nothing.
+        let question = format!(
+            "SELECT 1::text FROM pg_class c WHERE c.oid = to_regclass({}) \
+             AND NOT EXISTS (SELECT 1 FROM aclexplode(COALESCE(c.relacl, acldefault('r', c.relowner))) a \
+             WHERE a.grantee <> c.relowner)",
+            literal(key_table)
+        );
+        if texts(self.ask(target, &question).await?).is_empty() {
+            self.ask(
+                target,
+                &format!(
+                    "CREATE TABLE IF NOT EXISTS {key_table} \
+                 ({HASH_INNER_COLUMN} bytea NOT NULL, {HASH_OUTER_COLUMN} bytea NOT NULL);\n\
+                 REVOKE ALL ON {key_table} FROM PUBLIC"
+                ),
+            )
+            .await?;
+        }
         let part = |setting: &str| format!("decode(current_setting('{setting}'), 'hex')");
         let (inner, outer) = (part(HASH_INNER_SETTING), part(HASH_OUTER_SETTING));
         let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {key_table} \
-             ({HASH_INNER_COLUMN} bytea NOT NULL, {HASH_OUTER_COLUMN} bytea NOT NULL);\n\
-             REVOKE ALL ON {key_table} FROM PUBLIC;\n\
-             DELETE FROM {key_table} WHERE {HASH_INNER_COLUMN} <> {inner};\n\
+            "DELETE FROM {key_table} WHERE {HASH_INNER_COLUMN} <> {inner};\n\
              INSERT INTO {key_table} SELECT {inner}, {outer} \
              WHERE NOT EXISTS (SELECT 1 FROM {key_table})"
         );

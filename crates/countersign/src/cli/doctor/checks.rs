@@ -96,7 +96,7 @@ pub(super) fn ledgers(settings: &Settings, findings: &mut Findings) {
         let Some(key) = verifier(settings) else { continue };
         let origin = format!("{}/{name}", settings.name);
         let expected = Expected { origin: Some(&origin), ..Expected::live(&key) };
-        match verified(&dir, &expected) {
+        match verified(&dir, &expected, &mut |_| {}) {
             Ok(verified) => findings.ok(
                 "ledger",
                 format!("{name}: {} records, signed up to {}", verified.size, verified.signed.size),
