@@ -145,7 +145,8 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
             let kind = if writes { StatementKind::Write } else { kind };
             let facts = walk.facts(kind);
             let outputs = outputs(&walk, &facts.masked, columns);
-            let forward = write_out(node)?;
+            let (forward, bytes) = written(node)?;
+            let forward = walk.splices.fill(forward, &bytes)?;
             let (outputs, copy) = match copy {
                 None => (outputs, None),
                 Some(form) => (Vec::new(), Some(form.copy(&outputs))),
@@ -264,6 +265,11 @@ fn outputs(walk: &Walk<'_>, masked: &[MaskedColumn], columns: Columns) -> Vec<Ou
 
 /// Writes the checked tree as text and proves that the text reads as that tree.
 pub(crate) fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
+    written(statement).map(|(text, _)| text)
+}
+
+/// As [`write_out`], with the bytes of the tree.
+fn written(statement: NodeEnum) -> Result<(String, Vec<u8>), Refusal> {
     let tree = ParseResult {
         version: 0,
         stmts: vec![RawStmt {
@@ -282,7 +288,7 @@ pub(crate) fn write_out(statement: NodeEnum) -> Result<String, Refusal> {
     }
     let again = pg_query::parse(&text, 0).map_err(|_unreadable| Refusal::mismatch())?.protobuf;
     match (digest::digest(&tree.stmts), digest::digest(&again.stmts)) {
-        (Some(judged), Some(written)) if judged == written => Ok(text),
+        (Some(judged), Some(written)) if judged == written => Ok((text, judged)),
         (Some(_) | None, Some(_) | None) => Err(Refusal::mismatch()),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mask::ColumnType;
 use model::{Mask, MaskDeclaration, RelationName};
-use pg_query::Node;
+use pg_query::{Node, NodeEnum};
 
 use crate::catalog_build;
 use crate::catalog_routines::FunctionRow;
@@ -130,6 +130,15 @@ pub(crate) struct ColumnMask {
     pub(crate) mask: Mask,
     /// The mask's expression, with the placeholder where the value goes.
     pub(crate) expression: Arc<Node>,
+}
+
+impl ColumnMask {
+    /// True if it shows every value as NULL.
+    pub(crate) fn is_null(&self) -> bool {
+        let Some(NodeEnum::TypeCast(cast)) = &self.expression.node else { return false };
+        let constant = cast.arg.as_ref().and_then(|arg| arg.node.as_ref());
+        matches!(constant, Some(NodeEnum::AConst(constant)) if constant.isnull)
+    }
 }
 
 impl Catalog {

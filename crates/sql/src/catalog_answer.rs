@@ -1,7 +1,10 @@
 //! Answers to functions of the catalogs that are made of what is shown.
 
+use std::collections::BTreeSet;
+
 use pg_query::Node;
 
+use crate::catalog::{Relation, RelationKind};
 use crate::catalog_call::{INFORMATION_SCHEMA, spliced};
 use crate::reg::Reg;
 use crate::shown::{self, Fill};
@@ -29,6 +32,36 @@ impl Walk<'_> {
         spliced(&format!(
             "CASE WHEN {number} < 16384 THEN pg_catalog.{name}({number}) \
              WHEN {number} = ANY ({reached}) THEN true WHEN {is_shown} THEN false END"
+        ))
+    }
+
+    /// `pg_get_viewdef(…)`. Where the text is not shown, one with the same columns stands for it.
+    pub(crate) fn definition(&mut self, args: Vec<Node>) -> Result<Node, Refusal> {
+        let mut args = args.into_iter();
+        let view = args.next().ok_or_else(|| Refusal::function("pg_get_viewdef"))?;
+        let number = self.argument_number(Reg::Class, view)?;
+        let mut texts = vec![number.clone()];
+        for arg in args {
+            let checked = self.expr(arg)?;
+            texts.push(analyse::expression_text(&checked)?);
+        }
+        let sight = self.sight();
+        let is_shown = Fill::new(self.world, &sight).is("def", &number);
+        let (mut numbers, mut others) = (Vec::new(), Vec::new());
+        for relation in self.world.catalog.relations.values().filter(|relation| {
+            matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView)
+                && !sight.definitions.contains(&relation.oid)
+        }) {
+            let Some(columns) = sight.columns.get(&relation.oid) else { continue };
+            numbers.push(relation.oid);
+            others.push(stand_in(relation, columns));
+        }
+        let numbers = shown::oids(numbers.into_iter());
+        let others = shown::texts(others.iter().map(String::as_str));
+        spliced(&format!(
+            "CASE WHEN {is_shown} THEN pg_catalog.pg_get_viewdef({}) \
+             ELSE ({others}::pg_catalog.text[])[pg_catalog.array_position({numbers}, {number})] END",
+            texts.join(", ")
         ))
     }
 
@@ -109,4 +142,15 @@ impl Walk<'_> {
              WHERE m.below = {number}))"
         ))
     }
+}
+
+/// A view's text of which only the columns are told, in the form of `pg_get_viewdef`.
+fn stand_in(relation: &Relation, visible: &BTreeSet<i16>) -> String {
+    let shown = relation.columns.iter().filter(|column| visible.contains(&column.number));
+    let columns = shown.map(|column| {
+        let name = column.name.replace('"', "\"\"");
+        format!("NULL::{} AS \"{name}\"", column.data_type.sql())
+    });
+    let columns: Vec<String> = columns.collect();
+    format!(" SELECT {}\n  WHERE false /* the definition is not shown */;", columns.join(",\n    "))
 }

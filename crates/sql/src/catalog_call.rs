@@ -25,6 +25,8 @@ pub(crate) enum Rule {
     Nothing,
     /// NULL unless the object at this place is shown; the word is one of `shown.txt`.
     If(&'static str, usize),
+    /// The text of a view.
+    Definition,
     /// An expression of a catalog, with the relation whose columns it names.
     Expression,
     /// The name of a role.
@@ -66,7 +68,7 @@ pub(crate) fn rule(name: &str) -> Option<Rule> {
             Rule::If("rel", 0)
         }
         "pg_get_constraintdef" => Rule::If("con", 0),
-        "pg_get_viewdef" => Rule::If("def", 0),
+        "pg_get_viewdef" => Rule::Definition,
         "pg_get_partkeydef" => Rule::If("bound", 0),
         "pg_get_functiondef" | "pg_get_function_arguments" | "pg_get_function_result"
         | "pg_get_function_identity_arguments" | "pg_get_function_arg_default"
@@ -138,6 +140,7 @@ impl Walk<'_> {
                 Ok(system_call(name, args))
             }
             Rule::If(word, place) => self.call_if(name, word, place, args),
+            Rule::Definition => self.definition(args),
             Rule::Expression => self.catalog_expression(name, args),
             Rule::RoleName => {
                 let number = self.number_text(Reg::Role, args)?;

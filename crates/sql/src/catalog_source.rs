@@ -16,13 +16,13 @@ use crate::meaning::Meaning;
 use crate::rows::Row;
 use crate::scope::{Content, Item, Origin, Value};
 use crate::select::Columns;
-use crate::shown::{self, Fill, Shown, TABLE_OID};
+use crate::shown::{self, Fill, Shown, Spec, TABLE_OID};
 use crate::sight::Sight;
 use crate::system::{SystemColumn, SystemRelation};
 use crate::tree::{self, SYSTEM_SCHEMA};
 use crate::walk::Walk;
 use crate::world::World;
-use crate::{Refusal, analyse, limits, names, types};
+use crate::{Refusal, analyse, limits, names, splice, types};
 
 /// The number under which `RowDescription` reports `tableoid` (PostgreSQL's `sysattr.h`).
 const TABLE_OID_NUMBER: i16 = -6;
@@ -77,43 +77,35 @@ impl Walk<'_> {
         if self.definitions == 0 {
             self.system_reads.insert(relation.name.clone());
         }
-        let (query, columns) = self.shown_query(relation)?;
-        let item = self.system_item(relation, columns, client_alias.as_ref())?;
-        let alias = client_alias.unwrap_or(Alias { aliasname: relname, colnames: Vec::new() });
-        let subquery = Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query)))));
-        let node = RangeSubselect { lateral: false, subquery, alias: Some(alias) };
-        let node = tree::node(NodeEnum::RangeSubselect(Box::new(node)));
-        Ok(Source { node, items: vec![item] })
-    }
-
-    fn shown_query(&mut self, relation: &SystemRelation) -> Result<(SelectStmt, Columns), Refusal> {
-        let name = &relation.name;
-        if let Some(spec) = shown::spec(name) {
-            let sight = self.sight();
-            let text = spec.query(relation, &Fill::new(self.world, &sight));
-            let Some(NodeEnum::SelectStmt(query)) = analyse::parse_one(&text)? else {
-                return Err(Refusal::mismatch());
-            };
-            let mut columns: Columns = Vec::with_capacity(relation.columns.len());
-            for column in &relation.columns {
-                let value = table_value(relation, column, spec.shown(column));
-                columns.push((column.name.clone(), value));
-            }
-            columns.push((TABLE_OID.to_owned(), table_oid(relation, spec.is_real())));
-            return Ok((*query, columns));
-        }
-        let Some(definition) = &relation.definition else {
-            return Err(Refusal::not_shown(&name.name));
+        let alias = |alias: Option<&Alias>| {
+            let named = Alias { aliasname: relname.clone(), colnames: Vec::new() };
+            alias.cloned().unwrap_or(named)
         };
-        self.defined_query(relation, definition)
+        let (node, columns) = if let Some(spec) = shown::spec(&relation.name) {
+            let sight = self.sight();
+            let text = || spec.query(relation, &Fill::new(self.world, &sight));
+            let number = self.splices.number(&relation.name, text);
+            let node = splice::range_var(number, alias(client_alias.as_ref()));
+            (NodeEnum::RangeVar(node), shown_columns(relation, spec, &sight))
+        } else {
+            let (query, columns) = self.defined_query(relation)?;
+            let subquery = Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query)))));
+            let alias = Some(alias(client_alias.as_ref()));
+            let node = RangeSubselect { lateral: false, subquery, alias };
+            (NodeEnum::RangeSubselect(Box::new(node)), columns)
+        };
+        let item = self.system_item(relation, columns, client_alias.as_ref())?;
+        Ok(Source { node: tree::node(node), items: vec![item] })
     }
 
     /// A view, by its definition. Names of the statement around it mean nothing inside.
     fn defined_query(
         &mut self,
         relation: &SystemRelation,
-        definition: &str,
     ) -> Result<(SelectStmt, Columns), Refusal> {
+        let Some(definition) = &relation.definition else {
+            return Err(Refusal::not_shown(&relation.name.name));
+        };
         let refused = |_refusal| Refusal::not_shown(&relation.name.name);
         limits::check(definition).map_err(refused)?;
         let Some(NodeEnum::SelectStmt(query)) = analyse::parse_one(definition).map_err(refused)?
@@ -157,6 +149,22 @@ impl Walk<'_> {
         }
         Ok(item)
     }
+}
+
+/// The columns of a table, as they are shown.
+fn shown_columns(relation: &SystemRelation, spec: &Spec, sight: &Sight) -> Columns {
+    // Of a union the target reports no origin.
+    let is_one = !spec.adds_rows(sight);
+    let mut columns: Columns = Vec::with_capacity(relation.columns.len());
+    for column in &relation.columns {
+        let mut value = table_value(relation, column, spec.shown(column));
+        if !is_one {
+            value.origin = Origin::Nothing;
+        }
+        columns.push((column.name.clone(), value));
+    }
+    columns.push((TABLE_OID.to_owned(), table_oid(relation, is_one && spec.is_real())));
+    columns
 }
 
 fn table_value(relation: &SystemRelation, column: &SystemColumn, shown: Shown) -> Value {

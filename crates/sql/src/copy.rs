@@ -13,7 +13,7 @@ use pg_query::protobuf::{
 use pg_query::{Node, NodeEnum};
 
 use crate::analyse::Checked;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Column, Relation, RelationKind};
 use crate::copy_options::{self, Options};
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
@@ -130,10 +130,12 @@ impl Walk<'_> {
     }
 
     /// The query that returns what COPY of a table does: its own rows, without those of children.
-    fn whole_table(&self, relation: RangeVar, listed: &[&str]) -> Result<SelectStmt, Refusal> {
+    fn whole_table(&mut self, relation: RangeVar, listed: &[&str]) -> Result<SelectStmt, Refusal> {
         let found = self.find_relation(&relation, Action::Select)?;
         let what = match found.kind {
             RelationKind::Table => None,
+            // As the catalogs show it.
+            RelationKind::Partitioned if !self.sight().bounds.contains(&found.oid) => None,
             RelationKind::Partitioned => Some("partitioned table"),
             RelationKind::View => Some("view"),
             RelationKind::MaterializedView => Some("materialized view"),
@@ -165,7 +167,7 @@ impl Walk<'_> {
 
     /// The columns that a COPY passes: those listed, or all that the target does not compute.
     fn copied_columns(
-        &self,
+        &mut self,
         relation: &Relation,
         listed: &[&str],
         action: Action,
@@ -182,10 +184,18 @@ impl Walk<'_> {
             }
             return Ok(columns);
         }
+        let sight = self.sight();
+        // Where the catalogs do not show that a column is computed, it is read like any other.
+        let is_generated = |column: &Column| {
+            let shown = sight.defaulted.get(&relation.oid);
+            column.is_generated
+                && (action != Action::Select
+                    || shown.is_some_and(|shown| shown.contains(&column.number)))
+        };
         let mut columns: Vec<String> = Vec::with_capacity(listed.len());
         for name in listed {
             let column = relation.column(name).ok_or_else(|| Refusal::unknown_column(name))?.1;
-            if column.is_generated {
+            if is_generated(column) {
                 return Err(Refusal::copy_generated(name));
             }
             if columns.iter().any(|other| other == name) {

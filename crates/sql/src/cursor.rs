@@ -19,7 +19,7 @@ use crate::limits::NAME_BYTES_MAX;
 use crate::tree;
 use crate::walk::Walk;
 use crate::world::World;
-use crate::{CursorSpan, Effect, Plan, Refusal, Shows, Uses};
+use crate::{CursorSpan, Effect, Plan, Refusal, Shows, Uses, limits};
 
 const BINARY: i32 = 0x0001;
 const SCROLL: i32 = 0x0002;
@@ -39,13 +39,11 @@ pub(crate) fn declare(world: &World<'_>, statement: DeclareCursorStmt) -> Result
         return Err(Refusal::later("not_supported_cursor", "this option of a cursor"));
     }
     let kept = kept(world, query.and_then(|query| query.node))?;
-    let query = parse_one(&kept.forward)?.ok_or_else(Refusal::mismatch)?;
-    let declared = DeclareCursorStmt {
-        portalname: name.clone(),
-        options,
-        query: Some(Box::new(tree::node(query))),
-    };
-    let forward = write_out(NodeEnum::DeclareCursorStmt(Box::new(declared)))?;
+    let forward = before(&kept, |query| {
+        let query = Some(Box::new(tree::node(query)));
+        let declared = DeclareCursorStmt { portalname: name.clone(), options, query };
+        NodeEnum::DeclareCursorStmt(Box::new(declared))
+    })?;
     let span = if options & HOLD == 0 { CursorSpan::Transaction } else { CursorSpan::Session };
     Ok(Plan {
         facts: Arc::clone(&kept.facts),
@@ -68,6 +66,23 @@ pub(crate) fn kept(world: &World<'_>, statement: Option<NodeEnum>) -> Result<Pla
             Err(Refusal::nested_use("a prepared statement WHERE CURRENT OF a cursor"))
         }
     }
+}
+
+/// The text of a statement that ends in one that was judged.
+pub(crate) fn before(
+    kept: &Plan,
+    statement: impl FnOnce(NodeEnum) -> NodeEnum,
+) -> Result<String, Refusal> {
+    const OTHER: &str = "SELECT 1";
+    let other = parse_one(OTHER)?.ok_or_else(Refusal::mismatch)?;
+    let text = write_out(statement(other))?;
+    let before = text.strip_suffix(OTHER).ok_or_else(Refusal::mismatch)?;
+    let text = [before, &kept.forward].concat();
+    if text.len() > limits::FORWARD_BYTES_MAX {
+        let limit = limits::FORWARD_BYTES_MAX;
+        return Err(Refusal::too_large("bytes with its names written out", limit));
+    }
+    Ok(text)
 }
 
 /// Checks FETCH and MOVE.

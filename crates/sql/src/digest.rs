@@ -30,6 +30,14 @@ pub(crate) fn digest<T: Serialize>(tree: &T) -> Option<Vec<u8>> {
     Some(writer.bytes)
 }
 
+/// The bytes of a field that holds a text. No text of a tree has them in it: they hold NULs.
+pub(crate) fn field(key: &str, value: &str) -> Vec<u8> {
+    let mut writer = Writer { bytes: Vec::new() };
+    writer.tagged(b'k', key.as_bytes());
+    writer.tagged(b's', value.as_bytes());
+    writer.bytes
+}
+
 struct Writer {
     bytes: Vec<u8>,
 }

@@ -88,8 +88,9 @@ impl Walk<'_> {
         call: &FuncCall,
         alias: Option<&Alias>,
     ) -> Result<(Columns, bool), Refusal> {
-        let is_listed =
-            function_name(&call.funcname).is_ok_and(|name| functions::allowed(&name).is_some());
+        let is_listed = function_name(&call.funcname).is_ok_and(|name| {
+            functions::allowed(&name).is_some() || catalog_call::columns(&name).is_some()
+        });
         if is_listed {
             return Ok((result_columns(call, alias)?, true));
         }

@@ -66,6 +66,7 @@ mod settings;
 mod shape;
 mod shown;
 mod sight;
+mod splice;
 mod sublink;
 mod substitute;
 mod system;

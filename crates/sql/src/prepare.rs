@@ -9,8 +9,8 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
-use crate::analyse::{parse_one, without_rows, write_out};
-use crate::cursor::{checked_name, kept};
+use crate::analyse::{without_rows, write_out};
+use crate::cursor::{before, checked_name, kept};
 use crate::tree;
 use crate::types;
 use crate::walk::Walk;
@@ -27,10 +27,10 @@ pub(crate) fn prepare(world: &World<'_>, statement: PrepareStmt) -> Result<Plan,
     let argtypes: Vec<Node> =
         argtypes.into_iter().map(|item| parameter_type(world, item)).collect::<Result<_, _>>()?;
     let kept = kept(world, query.and_then(|query| query.node))?;
-    let query = parse_one(&kept.forward)?.ok_or_else(Refusal::mismatch)?;
-    let prepared =
-        PrepareStmt { name: name.clone(), argtypes, query: Some(Box::new(tree::node(query))) };
-    let forward = write_out(NodeEnum::PrepareStmt(Box::new(prepared)))?;
+    let forward = before(&kept, |query| {
+        let query = Some(Box::new(tree::node(query)));
+        NodeEnum::PrepareStmt(Box::new(PrepareStmt { name: name.clone(), argtypes, query }))
+    })?;
     let facts = Facts { kind: StatementKind::Prepare, ..Facts::clone(&kept.facts) };
     Ok(Plan {
         effect: Effect::Prepare(name),

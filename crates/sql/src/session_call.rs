@@ -56,6 +56,14 @@ impl Walk<'_> {
         {
             return self.set_switch(setting, value.clone(), is_local.to_string());
         }
+        if let ("set_config", None, true, [setting, value, is_local]) =
+            (name, &args, is_plain, call.args.as_slice())
+            && let (Some(Literal::Text(value)), Some(Literal::Truth(is_local))) =
+                (literal(value), literal(is_local))
+            && matches!(setting.node, Some(NodeEnum::ColumnRef(_)))
+        {
+            return self.set_any(setting.clone(), value, is_local.to_string());
+        }
         let args = args.filter(|_| is_plain);
         let node = match (name, args.as_deref()) {
             ("current_setting", Some([Literal::Text(setting)])) => self.current_setting(setting)?,
@@ -102,6 +110,21 @@ impl Walk<'_> {
         catalog_call::spliced(&format!(
             "pg_catalog.set_config({setting}, CASE WHEN {value} IN ('on', 'off') THEN {value} END, \
              {is_local})"
+        ))
+    }
+
+    /// A setting that a column names: one that the target keeps and that may have this value;
+    /// PostgreSQL's own error for any other. `pg_dump` asks so for what not every version has.
+    fn set_any(&mut self, setting: Node, value: &str, is_local: String) -> Result<Node, Refusal> {
+        let setting = self.expr(setting)?;
+        let setting = format!("({})::pg_catalog.text", analyse::expression_text(&setting)?);
+        let settable = variable::names().filter(|name| variable::settable(name, value).is_ok());
+        let settable = shown::texts(settable);
+        let value = shown::quoted(value);
+        self.functions.insert("set_config".to_owned());
+        catalog_call::spliced(&format!(
+            "pg_catalog.set_config(CASE WHEN {setting} = ANY ({settable}::pg_catalog.text[]) \
+             THEN {setting} END, {value}, {is_local})"
         ))
     }
 

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use model::RelationName;
 
-use crate::sight::Sight;
+use crate::sight::{Columns, Sight};
 use crate::system::{SystemColumn, SystemRelation};
 use crate::tree::SYSTEM_SCHEMA;
 use crate::world::World;
@@ -22,6 +22,9 @@ const TEXT: &str = include_str!("shown.txt");
 
 /// The name that a table's own number has as a column.
 pub(crate) const TABLE_OID: &str = "tableoid";
+
+/// What a list of privileges is here.
+const PRIVILEGES: &str = "pg_catalog.text[]";
 
 static SPECS: LazyLock<BTreeMap<&str, Spec>> = LazyLock::new(specs);
 
@@ -33,6 +36,8 @@ pub(crate) struct Spec {
     rows: &'static str,
     shown: BTreeSet<&'static str>,
     replaced: BTreeMap<&'static str, &'static str>,
+    /// What a row for a gap among the visible columns has. Empty if there are no such rows.
+    gaps: BTreeMap<&'static str, &'static str>,
 }
 
 /// How a column comes out.
@@ -73,6 +78,11 @@ impl Spec {
         }
     }
 
+    /// True if rows are shown that the relation does not have.
+    pub(crate) fn adds_rows(&self, sight: &Sight) -> bool {
+        !self.gaps.is_empty() && !sight.gaps.is_empty()
+    }
+
     /// The query that stands in the relation's place. Last of its columns is `tableoid`.
     pub(crate) fn query(&self, relation: &SystemRelation, fill: &Fill<'_>) -> String {
         let mut columns: Vec<String> = Vec::with_capacity(relation.columns.len());
@@ -81,9 +91,11 @@ impl Spec {
             let value = match (self.shown(column), self.replaced.get(name.as_str())) {
                 (Shown::Real, _) => format!("x.{name}"),
                 (Shown::Number, _) => format!("x.{name}::pg_catalog.oid"),
-                (Shown::Other, Some(other)) => fill.fill(other),
+                (Shown::Other, Some(other)) => {
+                    format!("({})::{}", fill.fill(other), null_type(column))
+                }
                 (Shown::Other, None) => format!("NULL::{}", null_type(column)),
-                (Shown::Privileges, _) => "NULL::pg_catalog.text[]".to_owned(),
+                (Shown::Privileges, _) => format!("NULL::{PRIVILEGES}"),
             };
             columns.push(format!("{value} AS {name}"));
         }
@@ -95,7 +107,36 @@ impl Spec {
         let table_oid = self.replaced.get(TABLE_OID).map_or(own, |other| fill.fill(other));
         let columns = columns.join(", ");
         let rows = if self.rows.is_empty() { "false".to_owned() } else { fill.fill(self.rows) };
-        format!("SELECT {columns}, {table_oid} AS {TABLE_OID}{from} WHERE {rows} OFFSET 0")
+        let more = if self.adds_rows(fill.sight) {
+            self.gap_rows(relation, fill.sight)
+        } else {
+            String::new()
+        };
+        format!("SELECT {columns}, {table_oid} AS {TABLE_OID}{from} WHERE {rows}{more} OFFSET 0")
+    }
+
+    /// Rows for the gaps among the visible columns.
+    fn gap_rows(&self, relation: &SystemRelation, sight: &Sight) -> String {
+        let columns = relation.columns.iter().map(|column| match column.name.as_str() {
+            "attrelid" | "attnum" => format!("x.{}", column.name),
+            name => {
+                let value = self.gaps.get(name).copied().unwrap_or("NULL");
+                let is_list = is_privileges(column);
+                let data_type = if is_list { PRIVILEGES } else { null_type(column) };
+                format!("({value})::{data_type}")
+            }
+        });
+        let columns: Vec<String> = columns.collect();
+        let relations = oids(sight.gaps.iter().map(|(relation, _)| *relation));
+        let numbers: Vec<String> =
+            sight.gaps.iter().map(|(_, number)| number.to_string()).collect();
+        format!(
+            " UNION ALL SELECT {}, {}::oid FROM ROWS FROM (pg_catalog.unnest({relations}), \
+             pg_catalog.unnest('{{{}}}'::pg_catalog.int2[])) AS x(attrelid, attnum)",
+            columns.join(", "),
+            relation.oid,
+            numbers.join(",")
+        )
     }
 }
 
@@ -142,6 +183,10 @@ impl Spec {
             self.rows = rows;
         } else if let Some(names) = rule.strip_prefix("show ") {
             self.shown = names.split_whitespace().collect();
+        } else if let Some((name, value)) =
+            rule.strip_prefix("gap ").and_then(|rule| rule.split_once(" = "))
+        {
+            self.gaps.insert(name, value);
         } else if rule == "from nothing" {
             self.reads = false;
             self.rows = "true";
@@ -197,27 +242,44 @@ impl<'a> Fill<'a> {
     fn word(&self, out: &mut String, word: &str, argument: &str) {
         let sight = self.sight;
         let own = format!("{argument} < 16384 OR ");
+        let one_of =
+            |set: &BTreeSet<u32>| format!("{argument} = ANY ({})", oids(set.iter().copied()));
         let relations = || oids(sight.relations().map(|(oid, _)| oid));
         let text = match word {
             "rel" => format!("({own}{argument} = ANY ({}))", relations()),
             "table" => format!("({argument} = ANY ({}))", oids(sight.tables.keys().copied())),
-            "type" => format!("({own}{argument} = ANY ({}))", oids(sight.types.iter().copied())),
-            "utype" => format!("({argument} = ANY ({}))", oids(sight.types.iter().copied())),
+            "type" => format!("({own}{})", one_of(&sight.types)),
+            "utype" => format!("({})", one_of(&sight.types)),
+            "domain" => format!("({own}{})", one_of(&sight.domains)),
+            "ext" => format!("({})", one_of(&sight.extensions)),
             "own" => format!("({argument} < 16384)"),
-            "whole" => format!("({own}{argument} = ANY ({}))", oids(sight.whole.iter().copied())),
-            "def" => {
-                format!("({own}{argument} = ANY ({}))", oids(sight.definitions.iter().copied()))
-            }
-            "con" => {
-                format!("({own}{argument} = ANY ({}))", oids(sight.constraints.iter().copied()))
-            }
-            "default" => format!("({argument} = ANY ({}))", oids(sight.defaults.iter().copied())),
-            "bound" => format!("({argument} = ANY ({}))", oids(sight.bounds.iter().copied())),
+            "whole" => format!("({own}{})", one_of(&sight.whole)),
+            "def" => format!("({own}{})", one_of(&sight.definitions)),
+            "con" => format!("({own}{})", one_of(&sight.constraints)),
+            "default" => format!("({})", one_of(&sight.defaults)),
+            "bound" => format!("({})", one_of(&sight.bounds)),
             "schema" => {
                 let names = sight.schemas.keys().map(String::as_str);
                 format!("({argument} = ANY ({}::pg_catalog.name[]))", texts(names))
             }
-            "attr" => self.attribute(argument),
+            "attr" => {
+                let others = oids(sight.others.keys().copied());
+                let relation = argument.split(", ").next().unwrap_or(argument);
+                let own = format!("{relation} < 16384 OR {relation} = ANY ({others})");
+                columns(argument, &sight.columns, Some(own))
+            }
+            "null" => columns(argument, &sight.nulls, None),
+            "inherited" => columns(argument, &sight.inherited, None),
+            "defaulted" => columns(argument, &sight.defaulted, None),
+            "kin" => kin(argument, sight),
+            "indexed" => format!("({})", one_of(&sight.indexed)),
+            "keyed" => format!("({})", one_of(&sight.keyed)),
+            "parent" => {
+                format!("({})", one_of(&sight.kin.iter().map(|(above, _)| *above).collect()))
+            }
+            "child" => {
+                format!("({})", one_of(&sight.kin.iter().map(|(_, below)| *below).collect()))
+            }
             "identity" => quoted(self.identity),
             "database" => quoted(self.database),
             "application" => quoted(self.application),
@@ -227,26 +289,39 @@ impl<'a> Fill<'a> {
         };
         out.push_str(&text);
     }
+}
 
-    /// Relations with the same columns stand together, so that the text stays short.
-    fn attribute(&self, argument: &str) -> String {
-        let Some((relation, number)) = argument.split_once(", ") else { return "false".to_owned() };
-        let mut alike: BTreeMap<&BTreeSet<i16>, Vec<u32>> = BTreeMap::new();
-        for (oid, columns) in &self.sight.columns {
-            alike.entry(columns).or_default().push(*oid);
-        }
-        let others = oids(self.sight.others.keys().copied());
-        let mut ways = vec![format!("({relation} < 16384 OR {relation} = ANY ({others})")];
-        for (columns, relations) in alike {
-            let numbers: Vec<String> = columns.iter().map(ToString::to_string).collect();
-            let (relations, numbers) = (oids(relations.into_iter()), numbers.join(","));
-            ways.push(format!(
-                "({relation} = ANY ({relations}) \
-                 AND {number} = ANY ('{{{numbers}}}'::pg_catalog.int2[]))"
-            ));
-        }
-        format!("{})", ways.join(" OR "))
+/// Whether a column is one of some. Relations with the same columns stand together, so that the text
+/// stays short.
+fn columns(argument: &str, columns: &Columns, own: Option<String>) -> String {
+    let Some((relation, number)) = argument.split_once(", ") else { return "false".to_owned() };
+    let mut alike: BTreeMap<&BTreeSet<i16>, Vec<u32>> = BTreeMap::new();
+    for (oid, columns) in columns {
+        alike.entry(columns).or_default().push(*oid);
     }
+    let mut ways: Vec<String> = own.into_iter().collect();
+    for (columns, relations) in alike {
+        let numbers: Vec<String> = columns.iter().map(ToString::to_string).collect();
+        let (relations, numbers) = (oids(relations.into_iter()), numbers.join(","));
+        ways.push(format!(
+            "({relation} = ANY ({relations}) AND {number} = ANY ('{{{numbers}}}'::pg_catalog.int2[]))"
+        ));
+    }
+    if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
+}
+
+/// Whether a child is shown as one of a parent.
+fn kin(argument: &str, sight: &Sight) -> String {
+    let Some((child, parent)) = argument.split_once(", ") else { return "false".to_owned() };
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (above, below) in &sight.kin {
+        children.entry(*above).or_default().push(*below);
+    }
+    let ways = children.into_iter().map(|(above, below)| {
+        format!("({parent} = {above} AND {child} = ANY ({}))", oids(below.into_iter()))
+    });
+    let ways: Vec<String> = ways.collect();
+    if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
 }
 
 /// An array of OIDs, as SQL.

@@ -8,7 +8,7 @@ use mask::ColumnType;
 use model::RelationName;
 
 use crate::catalog_rows::CatalogRows;
-use crate::system_rows::{DependentKind, DependentRow, Part};
+use crate::system_rows::{DependentKind, DependentRow, Need, Part};
 
 /// OIDs below are PostgreSQL's own (`FirstNormalObjectId`).
 pub(crate) const FIRST_USER_OID: u32 = 16_384;
@@ -20,7 +20,10 @@ pub(crate) struct System {
     pub(crate) schemas: BTreeMap<String, u32>,
     /// What each type of the target's is made of.
     pub(crate) parts: BTreeMap<u32, Vec<Part>>,
+    /// In the order of their kinds.
     pub(crate) dependents: Vec<Dependent>,
+    /// Which table is right above which: parent and child.
+    pub(crate) inheritance: Vec<(u32, u32)>,
     /// The types of the target's, by OID: schema and name.
     pub(crate) type_names: BTreeMap<u32, (String, String)>,
 }
@@ -46,15 +49,14 @@ pub(crate) struct SystemColumn {
     pub(crate) type_name: String,
 }
 
-/// An object that is shown where all columns that it needs are.
+/// An object that is shown where all that it needs is.
 #[derive(Clone, Debug)]
 pub(crate) struct Dependent {
     pub(crate) kind: DependentKind,
     pub(crate) oid: u32,
     pub(crate) name: RelationName,
-    /// Relation and column; zero for the relation itself.
-    pub(crate) needs: Vec<(u32, i16)>,
-    /// None of them may be masked.
+    pub(crate) needs: Vec<Need>,
+    /// None of the columns may be masked.
     pub(crate) computes: bool,
 }
 
@@ -88,6 +90,7 @@ impl System {
             schemas: rows.schemas.clone(),
             parts,
             dependents: dependents(&rows.dependents),
+            inheritance: rows.inheritance.clone(),
             type_names: user_types
                 .map(|(oid, row)| (*oid, (row.schema.clone(), row.name.clone())))
                 .collect(),
@@ -95,9 +98,18 @@ impl System {
     }
 }
 
+/// Rows that name columns say which objects there are; the others only what these need besides.
 fn dependents(rows: &[DependentRow]) -> Vec<Dependent> {
     let mut dependents: BTreeMap<(DependentKind, u32), Dependent> = BTreeMap::new();
-    for row in rows {
+    let is_main = |row: &&DependentRow| match row.need {
+        Need::Column(..) | Need::PlainType(_) => true,
+        Need::Type(_)
+        | Need::Relation(_)
+        | Need::Constraint(_)
+        | Need::Extension(_)
+        | Need::Never => false,
+    };
+    for row in rows.iter().filter(is_main) {
         let dependent = dependents.entry((row.kind, row.oid)).or_insert_with(|| Dependent {
             kind: row.kind,
             oid: row.oid,
@@ -105,8 +117,13 @@ fn dependents(rows: &[DependentRow]) -> Vec<Dependent> {
             needs: Vec::new(),
             computes: false,
         });
-        dependent.needs.push((row.relation, row.column));
+        dependent.needs.push(row.need);
         dependent.computes |= row.computes;
+    }
+    for row in rows.iter().filter(|row| !is_main(row)) {
+        if let Some(dependent) = dependents.get_mut(&(row.kind, row.oid)) {
+            dependent.needs.push(row.need);
+        }
     }
     dependents.into_values().collect()
 }

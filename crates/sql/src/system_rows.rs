@@ -24,7 +24,8 @@ pub(crate) const SCHEMAS: &str = "\
 SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n \
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY n.oid";
 
-/// What a type is made of: another type, or (`t`) the columns of a relation.
+/// What a type is made of: another type, or (`t`) the columns of a relation; or (`e`) the extension
+/// that it belongs to.
 pub(crate) const PARTS: &str = "\
 SELECT t.oid, t.typelem, 'f' FROM pg_catalog.pg_type t \
 WHERE t.oid >= 16384 AND t.typelem <> 0 AND t.typcategory = 'A' \
@@ -38,16 +39,23 @@ UNION ALL SELECT t.oid, t.typrelid, 't' FROM pg_catalog.pg_type t \
 JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind = 'c' WHERE t.oid >= 16384 \
 UNION ALL SELECT r.rngtypid, r.rngsubtype, 'f' FROM pg_catalog.pg_range r \
 WHERE r.rngtypid >= 16384 \
+UNION ALL SELECT d.objid, d.refobjid, 'e' FROM pg_catalog.pg_depend d \
+WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid >= 16384 \
+AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e' \
 UNION ALL SELECT m.multirange, m.rngtypid, 'f' FROM (SELECT r.rngtypid, \
 (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::pg_catalog.oid AS multirange \
 FROM pg_catalog.pg_range r) m WHERE m.multirange >= 16384 ORDER BY 1, 2";
 
-/// Which columns an object needs to be shown: its kind, itself, its name, a relation, a column of
-/// that (zero for the relation itself), and whether an expression has them. An exclusion constraint
-/// does not tell the columns of its expressions, so one that has any is left out.
+/// What an object needs to be shown: its kind, itself, its name, a relation, a column of that (zero
+/// for the relation itself), and whether more than a name is shown of the column. What is unique is
+/// so by its values, not by their masks, so it counts as more. An exclusion constraint does not tell
+/// the columns of its expressions, so one that has any is left out. A default's name is the number
+/// of its column.
+///
+/// Below zero the column says what else is needed, by its OID: see [`Need`].
 pub(crate) const DEPENDENTS: &str = "\
 SELECT 'index', i.indexrelid, n.nspname, c.relname, i.indrelid, k.number, \
-i.indexprs IS NOT NULL OR i.indpred IS NOT NULL \
+i.indisunique OR i.indisexclusion OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL \
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 CROSS JOIN LATERAL (SELECT u.number::pg_catalog.int4 AS number \
@@ -57,13 +65,14 @@ WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.ind
 AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid \
 AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)) k \
 WHERE i.indrelid >= 16384 AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
-UNION ALL SELECT 'constraint', k.oid, n.nspname, k.conname, u.relation, u.number, \
-k.contype NOT IN ('p', 'u', 'f', 'n') \
+UNION ALL SELECT CASE k.contype WHEN 'f' THEN 'key' ELSE 'constraint' END, \
+k.oid, n.nspname, k.conname, u.relation, u.number, true \
 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace \
 CROSS JOIN LATERAL (SELECT k.conrelid AS relation, a.number::pg_catalog.int4 AS number \
-FROM pg_catalog.unnest(COALESCE(k.conkey, '{0}')) AS a(number) \
-UNION SELECT k.confrelid, b.number FROM pg_catalog.unnest(k.confkey) AS b(number)) u \
-WHERE k.conrelid >= 16384 AND k.contype <> 't' AND n.nspname !~ '^pg_' \
+FROM pg_catalog.unnest(COALESCE(k.conkey, '{0}')) AS a(number) WHERE k.conrelid <> 0 \
+UNION SELECT k.confrelid, b.number FROM pg_catalog.unnest(k.confkey) AS b(number) \
+UNION SELECT k.contypid, -5 WHERE k.contypid <> 0) u \
+WHERE (k.conrelid >= 16384 OR k.contypid >= 16384) AND k.contype <> 't' AND n.nspname !~ '^pg_' \
 AND NOT (k.contype = 'x' AND 0 = ANY (k.conkey)) \
 UNION ALL SELECT 'sequence', c.oid, n.nspname, c.relname, d.refobjid, d.refobjsubid, false \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -71,7 +80,7 @@ JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.reg
 AND d.objid = c.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 \
 WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
-UNION ALL SELECT 'default', f.oid, '', '', f.adrelid, u.number, true \
+UNION ALL SELECT 'default', f.oid, '', f.adnum::pg_catalog.text, f.adrelid, u.number, true \
 FROM pg_catalog.pg_attrdef f CROSS JOIN LATERAL (SELECT f.adnum::pg_catalog.int4 AS number \
 UNION SELECT d.refobjsubid FROM pg_catalog.pg_depend d \
 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = f.adrelid \
@@ -85,7 +94,32 @@ AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> 
 WHERE r.ev_class >= 16384 AND r.ev_type = '1' \
 UNION ALL SELECT 'bound', p.partrelid, '', '', p.partrelid, u.number::pg_catalog.int4, true \
 FROM pg_catalog.pg_partitioned_table p CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs) AS u(number) \
-WHERE p.partrelid >= 16384 ORDER BY 1, 2, 5, 6";
+WHERE p.partrelid >= 16384 \
+UNION ALL SELECT 'domain', t.oid, '', '', t.oid, -5, false \
+FROM pg_catalog.pg_type t WHERE t.oid >= 16384 AND t.typtype = 'd' \
+UNION ALL SELECT DISTINCT o.kind, o.oid, '', o.name, COALESCE(e.refobjid, d.refobjid), CASE \
+WHEN e.refobjid IS NOT NULL THEN -6 \
+WHEN d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass THEN -1 \
+WHEN d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN -2 \
+WHEN d.refclassid = 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN -4 ELSE -3 END, false \
+FROM (SELECT 'index' AS kind, i.indexrelid AS oid, '' AS name, \
+'pg_catalog.pg_class'::pg_catalog.regclass AS class, i.indexrelid AS object \
+FROM pg_catalog.pg_index i WHERE i.indrelid >= 16384 \
+UNION ALL SELECT CASE k.contype WHEN 'f' THEN 'key' ELSE 'constraint' END, \
+k.oid, '', 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid \
+FROM pg_catalog.pg_constraint k \
+UNION ALL SELECT 'default', f.oid, f.adnum::pg_catalog.text, \
+'pg_catalog.pg_attrdef'::pg_catalog.regclass, f.oid FROM pg_catalog.pg_attrdef f \
+UNION ALL SELECT 'definition', r.ev_class, '', 'pg_catalog.pg_rewrite'::pg_catalog.regclass, r.oid \
+FROM pg_catalog.pg_rewrite r WHERE r.ev_class >= 16384 AND r.ev_type = '1' \
+UNION ALL SELECT 'domain', t.oid, '', 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid \
+FROM pg_catalog.pg_type t WHERE t.oid >= 16384 AND t.typtype = 'd') o \
+JOIN pg_catalog.pg_depend d ON d.classid = o.class AND d.objid = o.object \
+AND d.refobjid >= 16384 AND d.deptype = 'n' \
+AND d.refclassid <> 'pg_catalog.pg_namespace'::pg_catalog.regclass \
+LEFT JOIN pg_catalog.pg_depend e ON e.classid = d.refclassid AND e.objid = d.refobjid \
+AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND e.deptype = 'e' \
+ORDER BY 1, 2, 5, 6";
 
 /// A column of one of PostgreSQL's own relations.
 #[derive(Clone, Debug)]
@@ -104,6 +138,54 @@ pub(crate) struct SystemRow {
 pub(crate) enum Part {
     Type(u32),
     Relation(u32),
+    /// The extension that it belongs to.
+    Extension(u32),
+}
+
+/// What an object needs to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A column of a relation; zero for the relation itself.
+    Column(u32, i16),
+    /// A type.
+    Type(u32),
+    /// A relation of any sort.
+    Relation(u32),
+    /// A constraint.
+    Constraint(u32),
+    /// A type of a column that is not masked.
+    PlainType(u32),
+    /// An extension, of which it needs some member.
+    Extension(u32),
+    /// Something that is never shown: a function, an operator, a collation.
+    Never,
+}
+
+impl Need {
+    /// The relation and the column, if it is one.
+    pub(crate) fn of_column(self) -> Option<(u32, i16)> {
+        match self {
+            Self::Column(relation, column) => Some((relation, column)),
+            Self::Type(_)
+            | Self::Relation(_)
+            | Self::Constraint(_)
+            | Self::PlainType(_)
+            | Self::Extension(_)
+            | Self::Never => None,
+        }
+    }
+
+    fn new(object: u32, column: i16) -> Self {
+        match column {
+            0.. => Self::Column(object, column),
+            -1 => Self::Type(object),
+            -2 => Self::Relation(object),
+            -4 => Self::Constraint(object),
+            -5 => Self::PlainType(object),
+            -6 => Self::Extension(object),
+            _ => Self::Never,
+        }
+    }
 }
 
 /// What sort of object depends on columns.
@@ -111,6 +193,7 @@ pub(crate) enum Part {
 pub(crate) enum DependentKind {
     Index,
     Constraint,
+    ForeignKey,
     /// A sequence that a column owns.
     Sequence,
     /// What a column is when nothing is written to it.
@@ -119,6 +202,8 @@ pub(crate) enum DependentKind {
     Definition,
     /// The bounds of a table's partitions.
     Bound,
+    /// The default of a domain, and whether it may be NULL.
+    Domain,
 }
 
 /// One column that an object needs to be shown.
@@ -128,10 +213,8 @@ pub(crate) struct DependentRow {
     pub(crate) oid: u32,
     pub(crate) schema: String,
     pub(crate) name: String,
-    pub(crate) relation: u32,
-    /// Zero for the relation itself.
-    pub(crate) column: i16,
-    /// An expression has it: what is shown is then more than a name.
+    pub(crate) need: Need,
+    /// More than a name is shown of a column.
     pub(crate) computes: bool,
 }
 
@@ -179,9 +262,13 @@ fn system_row(cells: &[&str]) -> Option<SystemRow> {
 }
 
 fn part_row(cells: &[&str]) -> Option<(u32, Part)> {
-    let [oid, part, is_relation] = cells else { return None };
+    let [oid, part, kind] = cells else { return None };
     let part = part.parse().ok()?;
-    let part = if *is_relation == "t" { Part::Relation(part) } else { Part::Type(part) };
+    let part = match *kind {
+        "t" => Part::Relation(part),
+        "e" => Part::Extension(part),
+        _ => Part::Type(part),
+    };
     Some((oid.parse().ok()?, part))
 }
 
@@ -190,10 +277,12 @@ fn dependent_row(cells: &[&str]) -> Option<DependentRow> {
     let kind = match *kind {
         "index" => DependentKind::Index,
         "constraint" => DependentKind::Constraint,
+        "key" => DependentKind::ForeignKey,
         "sequence" => DependentKind::Sequence,
         "default" => DependentKind::Default,
         "definition" => DependentKind::Definition,
         "bound" => DependentKind::Bound,
+        "domain" => DependentKind::Domain,
         _ => return None,
     };
     Some(DependentRow {
@@ -201,8 +290,7 @@ fn dependent_row(cells: &[&str]) -> Option<DependentRow> {
         oid: oid.parse().ok()?,
         schema: (*schema).to_owned(),
         name: (*name).to_owned(),
-        relation: relation.parse().ok()?,
-        column: column.parse().ok()?,
+        need: Need::new(relation.parse().ok()?, column.parse().ok()?),
         computes: *computes != "f",
     })
 }

@@ -16,6 +16,7 @@ use crate::free_text::is_detected;
 use crate::masked_view::{self, Substitute};
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::sight::Sight;
+use crate::splice::Splices;
 use crate::substitute;
 use crate::tree;
 use crate::work::Work;
@@ -92,6 +93,8 @@ pub(crate) struct Walk<'a> {
     /// How many definitions of PostgreSQL's own views the walk is inside of.
     pub(crate) definitions: usize,
     pub(crate) sight: Option<Rc<Sight>>,
+    /// The queries that stand in the places of PostgreSQL's own relations.
+    pub(crate) splices: Splices,
     /// True once something in it can be a number that is to be seen as a name.
     pub(crate) has_names: bool,
     last_id: u64,
@@ -117,6 +120,7 @@ impl<'a> Walk<'a> {
             system_sources: 0,
             definitions: 0,
             sight: None,
+            splices: Splices::default(),
             has_names: false,
             last_id: 0,
             outputs: 0,

@@ -3,7 +3,7 @@
 //! Source: PostgreSQL manual, LOCK: reading needs SELECT for the weakest lock, and a privilege to
 //! write for every stronger one. TRUNCATE has a privilege of its own.
 
-use model::Action;
+use model::{Action, RelationName};
 use pg_query::protobuf::{DropBehavior, LockStmt, RangeVar, TruncateStmt};
 use pg_query::{Node, NodeEnum};
 
@@ -12,7 +12,7 @@ use crate::catalog::RelationKind;
 use crate::limits;
 use crate::names;
 use crate::tree;
-use crate::walk::Walk;
+use crate::walk::{Reach, Walk};
 
 /// Numbers of PostgreSQL's locks (`lockdefs.h`).
 const ACCESS_SHARE: i32 = 1;
@@ -26,6 +26,7 @@ impl Walk<'_> {
             return Err(Refusal::syntax("unknown mode of LOCK"));
         }
         self.writes |= mode != ACCESS_SHARE;
+        let relations = if mode == ACCESS_SHARE { self.seen_tables(relations)? } else { relations };
         let relations = self.tables(relations, |walk, name| {
             if mode == ACCESS_SHARE {
                 return Ok(Action::Select);
@@ -38,6 +39,29 @@ impl Walk<'_> {
             Ok(actions.into_iter().find(is_granted).unwrap_or(Action::Update))
         })?;
         Ok(LockStmt { relations, mode, nowait })
+    }
+
+    /// A lock that reads nothing also stands where grants do not cover every table below: the lock
+    /// is then on those that they do cover.
+    fn seen_tables(&self, relations: Vec<Node>) -> Result<Vec<Node>, Refusal> {
+        let mut seen = Vec::with_capacity(relations.len());
+        for relation in relations {
+            let Some(NodeEnum::RangeVar(name)) = relation.node else {
+                return Err(Refusal::syntax("not a table"));
+            };
+            let found = self.find_relation(&name, Action::Select)?;
+            let is_covered =
+                |name: &RelationName| !(self.world.granted)(name, Action::Select).is_empty();
+            if names::reach(&name) == Reach::Only || found.descendants.iter().all(is_covered) {
+                seen.push(tree::node(NodeEnum::RangeVar(name)));
+                continue;
+            }
+            let covered = found.descendants.iter().filter(|name| is_covered(name));
+            for table in std::iter::once(&found.name).chain(covered) {
+                seen.push(tree::node(NodeEnum::RangeVar(names::qualified(table, false, None))));
+            }
+        }
+        Ok(seen)
     }
 
     pub(crate) fn truncate(&mut self, truncate: TruncateStmt) -> Result<TruncateStmt, Refusal> {
