@@ -344,6 +344,9 @@ pub(crate) fn view_columns(
 ///
 /// [`Refusal`] if it cannot be written out unchanged.
 pub(crate) fn expression_text(node: &Node) -> Result<String, Refusal> {
+    if let Some(name) = column_text(node) {
+        return Ok(name);
+    }
     let query = SelectStmt {
         target_list: vec![tree::target("", node.clone())],
         limit_option: LimitOption::Default as i32,
@@ -354,10 +357,27 @@ pub(crate) fn expression_text(node: &Node) -> Result<String, Refusal> {
     text.strip_prefix("SELECT ").map(str::to_owned).ok_or_else(Refusal::mismatch)
 }
 
+/// The name of a column as text: no more than its parts in quotes.
+fn column_text(node: &Node) -> Option<String> {
+    let Some(NodeEnum::ColumnRef(column)) = &node.node else { return None };
+    let parts = tree::as_texts(&column.fields)?;
+    let quoted = parts.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\"")));
+    Some(quoted.collect::<Vec<_>>().join("."))
+}
+
 /// The expression of a text, for masks; nothing if it cannot be written out unchanged.
 pub(crate) fn parse_expression(text: &str) -> Option<Node> {
     let statement = parse_one(&format!("SELECT {text}")).ok()??;
     write_out(statement.clone()).ok()?;
+    only_target(statement)
+}
+
+/// The expression of a text that becomes part of a statement, which is proved as a whole.
+pub(crate) fn read_expression(text: &str) -> Option<Node> {
+    only_target(parse_one(&format!("SELECT {text}")).ok()??)
+}
+
+fn only_target(statement: NodeEnum) -> Option<Node> {
     let NodeEnum::SelectStmt(mut query) = statement else { return None };
     let Some(NodeEnum::ResTarget(mut target)) = query.target_list.pop()?.node else { return None };
     target.val.take().map(|value| *value)

@@ -263,7 +263,7 @@ pub(crate) fn spliced(text: &str) -> Result<Node, Refusal> {
         let limit = limits::FORWARD_BYTES_MAX;
         return Err(Refusal::too_large("bytes with its names written out", limit));
     }
-    analyse::parse_expression(text).ok_or_else(Refusal::mismatch)
+    analyse::read_expression(text).ok_or_else(Refusal::mismatch)
 }
 
 /// A call of a function of PostgreSQL's own with checked arguments.

@@ -90,7 +90,7 @@ impl Walk<'_> {
                 shown::quoted(self.world.identity)
             ),
         };
-        analyse::parse_expression(&text).ok_or_else(Refusal::mismatch)
+        analyse::read_expression(&text).ok_or_else(Refusal::mismatch)
     }
 }
 

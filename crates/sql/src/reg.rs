@@ -130,7 +130,7 @@ impl Walk<'_> {
                 }
             }
         };
-        analyse::parse_expression(&text).ok_or_else(Refusal::mismatch)
+        analyse::read_expression(&text).ok_or_else(Refusal::mismatch)
     }
 
     fn literal_number(

@@ -16,6 +16,7 @@ use crate::tree::NOWHERE;
 use crate::{Refusal, digest, limits};
 
 /// How the names begin. The control character keeps them apart from every name in use.
+const FIRST: u8 = 1;
 const MARK: &str = "\u{1}shown:";
 /// How they end.
 const END: char = ';';
@@ -54,11 +55,7 @@ impl Splices {
         if self.texts.is_empty() {
             return Ok(text);
         }
-        let fields = (0..self.texts.len()).map(|number| digest::field("relname", &name(number)));
-        let mentions: usize = fields.map(|field| count(tree, &field)).sum();
-        if count(tree, MARK.as_bytes()) != mentions {
-            return Err(Refusal::mismatch());
-        }
+        let mentions = self.mentions(tree).ok_or_else(Refusal::mismatch)?;
         let begin = format!("\"{MARK}");
         let mut pieces = text.split(&begin);
         let mut filled = pieces.next().unwrap_or_default().to_owned();
@@ -79,6 +76,31 @@ impl Splices {
     }
 }
 
+impl Splices {
+    /// How often the names stand for relations; nothing if one is in any other text.
+    fn mentions(&self, tree: &[u8]) -> Option<usize> {
+        let fields = (0..self.texts.len()).map(|number| {
+            let name = name(number);
+            let field = digest::field("relname", &name);
+            (field.len().saturating_sub(name.len()), field)
+        });
+        let fields: Vec<(usize, Vec<u8>)> = fields.collect();
+        let mut mentions = 0_usize;
+        for (at, _) in (0_usize..).zip(tree).filter(|(_, byte)| **byte == FIRST) {
+            if !tree.get(at..)?.starts_with(MARK.as_bytes()) {
+                continue;
+            }
+            let is_one = |(before, field): &(usize, Vec<u8>)| {
+                let start = at.checked_sub(*before);
+                start.and_then(|start| tree.get(start..)).is_some_and(|t| t.starts_with(field))
+            };
+            fields.iter().any(is_one).then_some(())?;
+            mentions = mentions.saturating_add(1);
+        }
+        Some(mentions)
+    }
+}
+
 /// An entry of FROM that stands for a query.
 pub(crate) fn range_var(number: usize, alias: Alias) -> RangeVar {
     RangeVar {
@@ -93,10 +115,6 @@ pub(crate) fn range_var(number: usize, alias: Alias) -> RangeVar {
 
 fn name(number: usize) -> String {
     format!("{MARK}{number}{END}")
-}
-
-fn count(bytes: &[u8], part: &[u8]) -> usize {
-    bytes.windows(part.len()).filter(|window| *window == part).count()
 }
 
 #[cfg(test)]
