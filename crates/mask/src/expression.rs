@@ -12,8 +12,11 @@ pub const PLACEHOLDER: &str = "countersign_value";
 /// What a full mask shows of a text.
 const STARS: &str = "********";
 
+/// What a partial mask shows of what it hides.
+pub(crate) const HIDDEN: &str = "****";
+
 /// Characters of an HMAC-SHA-256 in hexadecimal.
-const HASH_CHARS: usize = 64;
+pub(crate) const HASH_CHARS: usize = 64;
 
 /// A mask that its column cannot carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +74,9 @@ pub fn expression_with(
 ) -> Result<String, MaskError> {
     let sql = column.sql();
     let inner = match mask {
-        Mask::Full => full(column),
+        Mask::Full => {
+            full_literal(column).map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text))
+        }
         Mask::Null => "NULL".to_owned(),
         Mask::Fixed(value) if value.contains('\0') => return Err(MaskError::NulInValue),
         Mask::Fixed(value) => quote_literal(value),
@@ -108,8 +113,9 @@ fn require_text(mask: &Mask, column: &ColumnType) -> Result<(), MaskError> {
     }
 }
 
-/// A constant of the type that says nothing; NULL where no such constant is known.
-fn full(column: &ColumnType) -> String {
+/// A constant of the type that says nothing, in text form; nothing, and so NULL, where no such
+/// constant is known.
+pub(crate) fn full_literal(column: &ColumnType) -> Option<String> {
     let literal = match column.scalar() {
         Some("text" | "varchar" | "bpchar" | "name") => {
             STARS.chars().take(column.length_max().unwrap_or(STARS.len())).collect::<String>()
@@ -129,9 +135,9 @@ fn full(column: &ColumnType) -> String {
         Some("bytea") => "\\x".to_owned(),
         Some("inet") => "0.0.0.0".to_owned(),
         Some("cidr") => "0.0.0.0/0".to_owned(),
-        Some(_) | None => return "NULL".to_owned(),
+        Some(_) | None => return None,
     };
-    quote_literal(&literal)
+    Some(literal)
 }
 
 /// Of a text with at least eight characters the last four, so that at least half stays hidden.
@@ -139,8 +145,8 @@ fn last4() -> String {
     let value = as_text();
     format!(
         "CASE WHEN pg_catalog.length({value}) OPERATOR(pg_catalog.>=) 8 \
-         THEN '****'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog.right({value}, 4) \
-         ELSE '****'::pg_catalog.text END"
+         THEN '{HIDDEN}'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog.right({value}, 4) \
+         ELSE '{HIDDEN}'::pg_catalog.text END"
     )
 }
 
@@ -149,9 +155,9 @@ fn email() -> String {
     let value = as_text();
     format!(
         "CASE WHEN pg_catalog.strpos({value}, '@') OPERATOR(pg_catalog.>) 1 \
-         THEN '****@'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog.right({value}, \
+         THEN '{HIDDEN}@'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog.right({value}, \
          pg_catalog.strpos(pg_catalog.reverse({value}), '@') OPERATOR(pg_catalog.-) 1) \
-         ELSE '****'::pg_catalog.text END"
+         ELSE '{HIDDEN}'::pg_catalog.text END"
     )
 }
 

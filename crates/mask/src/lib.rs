@@ -1,5 +1,5 @@
 //! How a value is hidden: as SQL that replaces it before a statement leaves for the target, and, for
-//! free text, by what is found in it.
+//! free text, by what is found in it. And how what hides it is recognised in what clients write.
 //!
 //! Source: DESIGN.md section 10. The text forms are those of PostgreSQL 13 to 18.
 //!
@@ -14,6 +14,7 @@ mod column_type;
 mod detect;
 mod expression;
 mod hash_key;
+mod placeholder;
 
 pub use column_type::ColumnType;
 pub use detect::{Content, Counts, DETECT_CELL_BYTES_MAX, WITHHELD, redact};
@@ -21,3 +22,4 @@ pub use expression::{KeySource, MaskError, PLACEHOLDER, expression, expression_w
 pub use hash_key::{
     HASH_INNER_COLUMN, HASH_INNER_SETTING, HASH_OUTER_COLUMN, HASH_OUTER_SETTING, hash_key_settings,
 };
+pub use placeholder::{Encoding, Placeholder, TOKEN_BYTES_MAX};

@@ -163,8 +163,8 @@ impl Session {
                 Ok(())
             }
             (Took::Part(Part::Nothing), _) => Ok(()),
-            (Took::Part(Part::CopyIn(sequence)), message) => {
-                self.begin_copy_in(sequence)?;
+            (Took::Part(Part::CopyIn(sequence, plan)), message) => {
+                self.begin_copy_in(sequence, &plan)?;
                 self.show_unless_cut(&message);
                 Ok(())
             }

@@ -175,6 +175,17 @@ impl Session {
     /// Stops the rows of the running command and asks the target to cancel it.
     pub(crate) fn cut(&mut self, sqlstate: &'static str, message: &'static str) {
         if self.cut.is_none() {
+            self.end_for(sqlstate, message);
+            self.link.cancel();
+            if let Err(error) = self.cut_copy_in() {
+                tracing::error!(%error, "a COPY could not be ended; its backend will be");
+            }
+        }
+    }
+
+    /// As [`Self::cut`], for a command that ends without a cancel.
+    pub(crate) fn end_for(&mut self, sqlstate: &'static str, message: &'static str) {
+        if self.cut.is_none() {
             // The rest of a small row still passes, so that the client can read why. A large one is
             // broken off, and the connection with it.
             let finishes_row = self.row_bytes_owed <= CUT_ROW_BYTES_MAX;
@@ -184,10 +195,6 @@ impl Session {
                 (Duration::ZERO, 0)
             };
             self.cut = Some(Cut { sqlstate, message, kill_at: after(grace), row_bytes_left });
-            self.link.cancel();
-            if let Err(error) = self.cut_copy_in() {
-                tracing::error!(%error, "a COPY could not be ended; its backend will be");
-            }
         }
     }
 

@@ -17,12 +17,19 @@ use bytes::Bytes;
 use crypto::Sha256;
 use journal::WrittenData;
 use pgwire::frontend::FrontendMessage;
+use sql::Plan;
 
+use crate::copy_data::{CopyReader, HoldsPlaceholder};
 use crate::session::{Ending, Session};
 use crate::wire;
 
 /// What the target reads when the gateway ends a COPY.
 const ENDED: &str = "ended by the gateway";
+
+/// What the client reads when its data hold the placeholder of a mask.
+const PLACEHOLDER: &str = "the data hold what a mask shows in the place of a value: leave the \
+                           masked column out of the COPY";
+const PLACEHOLDER_SQLSTATE: &str = "22023";
 
 /// Where the data of a COPY FROM STDIN stand.
 #[derive(Debug, Default)]
@@ -46,9 +53,19 @@ pub(crate) struct Data {
     sequence: u64,
     bytes: u64,
     hash: Sha256,
+    /// Looks at the values, where some may not be written.
+    reader: Option<Box<CopyReader>>,
 }
 
 impl Data {
+    /// Looks at values on their way to the target.
+    fn look(
+        &mut self,
+        look: impl FnOnce(&mut CopyReader) -> Result<(), HoldsPlaceholder>,
+    ) -> Result<(), HoldsPlaceholder> {
+        self.reader.as_deref_mut().map_or(Ok(()), look)
+    }
+
     fn take(&mut self, data: &Bytes) {
         self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
         self.hash.update(data);
@@ -92,8 +109,9 @@ impl Session {
     }
 
     /// The target asks for the data of a command.
-    pub(crate) fn begin_copy_in(&mut self, sequence: u64) -> Result<(), Ending> {
-        self.copy_in = CopyIn::Taking(Box::new(Data { sequence, ..Data::default() }));
+    pub(crate) fn begin_copy_in(&mut self, sequence: u64, plan: &Plan) -> Result<(), Ending> {
+        let reader = plan.copy.as_ref().and_then(CopyReader::of);
+        self.copy_in = CopyIn::Taking(Box::new(Data { sequence, reader, ..Data::default() }));
         if self.cut.is_some() { self.cut_copy_in() } else { Ok(()) }
     }
 
@@ -111,6 +129,13 @@ impl Session {
         Ok(())
     }
 
+    /// Ends a COPY whose data hold what may not be written. Nothing of it stays on the target.
+    fn refuse_copy_in(&mut self, data: Box<Data>) -> Result<(), Ending> {
+        self.copy_in = CopyIn::Taking(data);
+        self.end_for(PLACEHOLDER_SQLSTATE, PLACEHOLDER);
+        self.cut_copy_in()
+    }
+
     /// A message while the target takes data; any other is handed back.
     #[expect(clippy::wildcard_enum_match_arm, reason = "no other message may come during a COPY")]
     pub(crate) fn take_copy_message(
@@ -120,7 +145,10 @@ impl Session {
         let mut data = match std::mem::take(&mut self.copy_in) {
             CopyIn::Taking(data) => data,
             CopyIn::Dropping(data) => {
-                self.copy_in = CopyIn::Dropping(data);
+                // Behind the client's own end a Sync counts again, as for the target.
+                let is_end =
+                    matches!(message, FrontendMessage::CopyDone(_) | FrontendMessage::CopyFail(_));
+                self.copy_in = if is_end { CopyIn::Ended(data) } else { CopyIn::Dropping(data) };
                 return dropped(&message);
             }
             other @ (CopyIn::Idle | CopyIn::Asked(_) | CopyIn::Ended(_)) => {
@@ -130,11 +158,19 @@ impl Session {
         };
         self.copy_in = match message {
             FrontendMessage::CopyData(copy) => {
+                if data.look(|reader| reader.take(&copy.data)).is_err() {
+                    return self.refuse_copy_in(data).map(|()| None);
+                }
                 data.take(&copy.data);
                 self.server.outbox.push(copy.raw.into_bytes());
                 CopyIn::Taking(data)
             }
             FrontendMessage::CopyDone(frame) => {
+                if data.look(CopyReader::finish).is_err() {
+                    self.refuse_copy_in(data)?;
+                    // This message was the client's end.
+                    return self.take_copy_message(FrontendMessage::CopyDone(frame));
+                }
                 self.server.outbox.push(frame.into_bytes());
                 CopyIn::Ended(data)
             }

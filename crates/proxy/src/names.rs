@@ -112,6 +112,9 @@ impl Session {
         if let Err(denial) = may_name(&planned.plan.uses, &named.plan) {
             return Ok(Err(denial));
         }
+        if let Err(refusal) = planned.plan.check_arguments(&named.plan) {
+            return Ok(Err(Denial::from(refusal)));
+        }
         let plan = Arc::new(planned.plan.resolved(&named.plan));
         Ok(Ok(Planned { plan, ..planned }))
     }

@@ -29,6 +29,8 @@ pub(crate) struct Statement {
     pub(crate) made: Made,
     /// What Describe says of it. If it names something, as that was when it was prepared.
     pub(crate) described: Arc<Plan>,
+    /// The types of its parameters as the client has declared them, by OID; zero for none.
+    pub(crate) types: Arc<[u32]>,
 }
 
 /// Which plan of a text is meant.
@@ -43,7 +45,7 @@ pub(crate) enum Made {
 impl Statement {
     pub(crate) fn new(planned: Planned, made: Made) -> Self {
         let described = Arc::clone(&planned.plan);
-        Self { planned, made, described }
+        Self { planned, made, described, types: Arc::from([]) }
     }
 
     /// Bytes that it keeps.

@@ -9,7 +9,7 @@ use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
 use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
-use pgwire::{Format, Named};
+use pgwire::Named;
 use policy::{Allowed, Denied};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::copying::CopyIn;
 use crate::denial::Denial;
 use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, Planned, Scene};
+use crate::parameters;
 use crate::portals::Portal;
 use crate::prepared::{Made, Prepared, Statement};
 use crate::reply::Reply;
@@ -160,7 +161,8 @@ impl Session {
             return Ok(Err(Denial::not_supported("parameter_type", message)));
         }
         let checked = judge::check(self.scene(), &described.facts, clock::now());
-        let statement = Statement { described, ..Statement::new(planned, Made::Protocol) };
+        let types = parse.parameter_types.as_slice().into();
+        let statement = Statement { described, types, ..Statement::new(planned, Made::Protocol) };
         Ok(checked.map(|()| statement).map_err(Denial::from))
     }
 
@@ -175,7 +177,10 @@ impl Session {
             Ok(plan) => plan,
             Err(denial) => return self.deny_in_batch(&statement.planned.text, denial).await,
         };
-        let parameters = parameters(bind);
+        let parameters = parameters::of(bind);
+        if let Err(refusal) = parameters::check(&plan, &statement, &parameters) {
+            return self.deny_in_batch(&statement.planned.text, Denial::from(refusal)).await;
+        }
         let columns = plan.outputs.len();
         if bind.result_formats.len() > 1 && bind.result_formats.len() != columns {
             return self.fail_batch(&Refused::new(
@@ -226,6 +231,12 @@ impl Session {
             Ok(planned) => planned,
             Err(denial) => return self.deny_in_batch(&old.text, denial).await,
         };
+        if !Arc::ptr_eq(&planned.plan, &portal.plan)
+            && let Err(refusal) =
+                parameters::check(&planned.plan, &portal.statement, &portal.parameters)
+        {
+            return self.deny_in_batch(&old.text, Denial::from(refusal)).await;
+        }
         let command = self.command(&planned, Protocol::Extended, portal.parameters.clone());
         match judge::decide(self.scene(), command, clock::now()) {
             Ok(allowed) => {
@@ -354,16 +365,4 @@ impl Session {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn parameters(bind: &Bind) -> Vec<Parameter> {
-    bind.parameters
-        .iter()
-        .enumerate()
-        .map(|(index, value)| match (value, bind.parameter_format(index)) {
-            (None, _) => Parameter::Null,
-            (Some(value), Format::Text) => Parameter::Text(value.to_vec()),
-            (Some(value), Format::Binary) => Parameter::Binary(value.to_vec()),
-        })
-        .collect()
 }

@@ -137,10 +137,13 @@ type Walked = (Result<Plan, Refusal>, Option<Vec<Shape>>);
 
 fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result<Walked, Refusal> {
     let mut walk = Walk::new(world, shapes);
-    let checked = walk.nested(|walk| walk.whole_statement(statement));
+    let checked = walk.nested(|walk| {
+        let checked = walk.whole_statement(statement)?;
+        Ok((checked, walk.checked_guards()?))
+    });
     let shapes = walk.shapes();
     match checked {
-        Ok(Checked { node, columns, kind, copy }) => {
+        Ok((Checked { node, columns, kind, copy }, guards)) => {
             let writes = walk.writes && copy.is_none();
             let kind = if writes { StatementKind::Write } else { kind };
             let facts = walk.facts(kind);
@@ -158,6 +161,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
                 copy,
                 errors_quote_only_granted: answers && walk.reads_plainly(),
                 parameters_max: walk.parameters_max,
+                guards,
                 facts: Arc::new(facts),
                 uses: walk.position.take().unwrap_or(Uses::Nothing),
                 ..without_rows(kind, &forward)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mask::ColumnType;
+use mask::{ColumnType, Placeholder};
 use model::{Mask, MaskDeclaration, RelationName};
 use pg_query::{Node, NodeEnum};
 
@@ -13,7 +13,7 @@ use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
 use crate::masked_view::{FenceViews, Substitutes};
 use crate::system::System;
 use crate::types::UserType;
-use crate::{routines, tree};
+use crate::{analyse, routines, tree};
 
 /// What exists on the target, and which of it is masked.
 ///
@@ -29,6 +29,10 @@ pub struct Catalog {
     pub(crate) casts: Vec<Cast>,
     /// Sessions log in as roles that cannot read masked columns.
     pub(crate) is_fenced: bool,
+    /// A column of the target is masked.
+    pub(crate) has_masks: bool,
+    /// What stands in free text of the target for what was found there; nothing if there is none.
+    pub(crate) detected: Option<Arc<Placeholder>>,
     /// Domains whose checks run nothing but PostgreSQL's own functions, with their base types.
     pub(crate) domains: BTreeMap<(String, String), Domain>,
     /// Functions and procedures by name; several may share one.
@@ -130,6 +134,24 @@ pub(crate) struct ColumnMask {
     pub(crate) mask: Mask,
     /// The mask's expression, with the placeholder where the value goes.
     pub(crate) expression: Arc<Node>,
+    /// What the mask shows, which is not to be written back.
+    pub(crate) placeholder: Arc<Placeholder>,
+}
+
+impl ColumnMask {
+    /// The mask of a column, which is called `shown` in an error.
+    pub(crate) fn new(
+        mask: &Mask,
+        column_type: &ColumnType,
+        shown: String,
+    ) -> Result<Self, CatalogError> {
+        let text = mask::expression(mask, column_type)
+            .map_err(|error| CatalogError::Mask { column: shown.clone(), error })?;
+        let expression =
+            analyse::parse_expression(&text).ok_or(CatalogError::Unwritable { column: shown })?;
+        let placeholder = Arc::new(Placeholder::of(mask, column_type));
+        Ok(Self { mask: mask.clone(), expression: Arc::new(expression), placeholder })
+    }
 }
 
 impl ColumnMask {

@@ -14,7 +14,7 @@ use crate::system::System;
 use crate::types::UserType;
 use crate::view;
 use crate::world::World;
-use crate::{ClientSettings, analyse};
+use crate::{ClientSettings, analyse, guard};
 
 /// Domains over domains that are followed to their base.
 const DOMAIN_DEPTH_MAX: usize = 16;
@@ -38,6 +38,8 @@ pub(crate) fn build(
         elements: BTreeMap::new(),
         casts: rows.casts.clone(),
         is_fenced: fence.is_some(),
+        has_masks: !declarations.is_empty(),
+        detected: guard::detected(declarations),
         domains: BTreeMap::new(),
         functions: BTreeMap::new(),
         sequences: BTreeMap::new(),
@@ -176,7 +178,7 @@ fn relation(
         let mask = masks.get(&(row.oid, column.name.clone()));
         let mask = mask.and_then(|mask| {
             let shown = format!("{name}.{}", column.name);
-            column_mask(mask, &column_type, shown).map_err(|error| errors.push(error)).ok()
+            ColumnMask::new(mask, &column_type, shown).map_err(|error| errors.push(error)).ok()
         });
         Column {
             name: column.name.clone(),
@@ -208,22 +210,6 @@ fn relation(
         unusable,
         views: Substitutes::default(),
         name,
-    }
-}
-
-fn column_mask(
-    mask: &Mask,
-    column_type: &ColumnType,
-    column: String,
-) -> Result<ColumnMask, CatalogError> {
-    match mask::expression(mask, column_type) {
-        Ok(text) => match analyse::parse_expression(&text) {
-            Some(expression) => {
-                Ok(ColumnMask { mask: mask.clone(), expression: Arc::new(expression) })
-            }
-            None => Err(CatalogError::Unwritable { column }),
-        },
-        Err(error) => Err(CatalogError::Mask { column, error }),
     }
 }
 
@@ -380,7 +366,7 @@ fn judge_view(
             for (column, masked) in relation.columns.iter_mut().zip(masks) {
                 if let (None, Some(masked)) = (&column.mask, masked) {
                     let shown = format!("{name}.{}", column.name);
-                    match column_mask(&masked.mask, &column.data_type, shown) {
+                    match ColumnMask::new(&masked.mask, &column.data_type, shown) {
                         Ok(mask) => column.mask = Some(mask),
                         Err(error) => errors.push(error),
                     }

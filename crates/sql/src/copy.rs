@@ -6,6 +6,8 @@
 //!
 //! Source: PostgreSQL 18 documentation, COPY; `copy.c`, `copyto.c`.
 
+use std::sync::Arc;
+
 use model::{Action, StatementKind};
 use pg_query::protobuf::{
     ColumnRef, CopyStmt, LimitOption, RangeVar, ResTarget, SelectStmt, SetOperation,
@@ -15,25 +17,28 @@ use pg_query::{Node, NodeEnum};
 use crate::analyse::Checked;
 use crate::catalog::{Column, Relation, RelationKind};
 use crate::copy_options::{self, Options};
+use crate::guard::Guard;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Copy, CopyDirection, Output, Refusal, names};
+use crate::{Copy, CopyDirection, CopyText, Output, Refusal, names};
 
 /// The form of a COPY, before its columns are known to be masked or not.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CopyForm {
     direction: CopyDirection,
-    is_binary: bool,
+    text: Option<CopyText>,
     has_header: bool,
     columns: usize,
+    guards: Vec<Option<Arc<Guard>>>,
 }
 
 impl CopyForm {
     pub(crate) fn copy(self, outputs: &[Output]) -> Copy {
-        let Self { direction, is_binary, has_header, columns } = self;
+        let Self { direction, text, has_header, columns, guards } = self;
         let masked = outputs.iter().map(|output| output.masked).collect();
-        Copy { direction, is_binary, has_header, columns, masked }
+        let is_binary = text.is_none();
+        Copy { direction, is_binary, has_header, columns, masked, guards, text }
     }
 }
 
@@ -88,7 +93,7 @@ impl Walk<'_> {
         }
         self.refuse_copied_free_text(&columns)?;
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        let Options { nodes, is_binary, has_header } =
+        let Options { nodes, text, has_header } =
             copy_options::checked(options, CopyDirection::Out, &names)?;
         let copy = CopyStmt {
             query: Some(Box::new(tree::node(node))),
@@ -96,7 +101,8 @@ impl Walk<'_> {
             ..CopyStmt::default()
         };
         let direction = CopyDirection::Out;
-        let form = CopyForm { direction, is_binary, has_header, columns: columns.len() };
+        let (guards, columns_count) = (Vec::new(), columns.len());
+        let form = CopyForm { direction, text, has_header, columns: columns_count, guards };
         let kind = StatementKind::CopyOut;
         Ok(Checked { node: NodeEnum::CopyStmt(Box::new(copy)), columns, kind, copy: Some(form) })
     }
@@ -114,7 +120,9 @@ impl Walk<'_> {
             self.write_column(use_index, Action::Insert, column)?;
         }
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let Options { nodes, is_binary, has_header } =
+        let guard = |name: &&str| self.guard_of(use_index, name, Action::Insert);
+        let guards = columns.iter().map(guard).collect();
+        let Options { nodes, text, has_header } =
             copy_options::checked(options, CopyDirection::In, &columns)?;
         let copy = CopyStmt {
             relation: Some(names::qualified(&found.name, true, None)),
@@ -124,7 +132,7 @@ impl Walk<'_> {
             ..CopyStmt::default()
         };
         let direction = CopyDirection::In;
-        let form = CopyForm { direction, is_binary, has_header, columns: columns.len() };
+        let form = CopyForm { direction, text, has_header, columns: columns.len(), guards };
         let (columns, kind) = (Vec::new(), StatementKind::CopyIn);
         Ok(Checked { node: NodeEnum::CopyStmt(Box::new(copy)), columns, kind, copy: Some(form) })
     }

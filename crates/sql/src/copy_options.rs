@@ -10,13 +10,14 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree;
 use crate::variable::is_pinned;
-use crate::{CopyDirection, Refusal};
+use crate::{CopyDirection, CopyText, Refusal};
 
 /// Options that were found to be harmless.
 pub(crate) struct Options {
     /// As they are forwarded.
     pub(crate) nodes: Vec<Node>,
-    pub(crate) is_binary: bool,
+    /// Nothing for binary data.
+    pub(crate) text: Option<CopyText>,
     pub(crate) has_header: bool,
 }
 
@@ -30,7 +31,8 @@ pub(crate) fn checked(
     direction: CopyDirection,
     columns: &[&str],
 ) -> Result<Options, Refusal> {
-    let mut checked = Options { nodes: Vec::new(), is_binary: false, has_header: false };
+    let mut given = Given::default();
+    let mut checked = Options { nodes: Vec::new(), text: None, has_header: false };
     let mut seen: Vec<String> = Vec::with_capacity(options.len());
     for option in options {
         let Some(NodeEnum::DefElem(option)) = option.node else {
@@ -43,10 +45,57 @@ pub(crate) fn checked(
             return Err(Refusal::syntax("conflicting or redundant options"));
         }
         let arg = arg.and_then(|arg| arg.node);
+        given.take(&defname, text(arg.as_ref()));
         checked.take(&defname, arg, (direction, columns))?;
         seen.push(defname);
     }
+    checked.text = given.text()?;
     Ok(checked)
+}
+
+/// The options that say how values are written.
+#[derive(Default)]
+struct Given {
+    format: Option<String>,
+    delimiter: Option<String>,
+    quote: Option<String>,
+    escape: Option<String>,
+    null: Option<String>,
+}
+
+impl Given {
+    fn take(&mut self, name: &str, value: Option<&str>) {
+        let place = match name {
+            "format" => &mut self.format,
+            "delimiter" => &mut self.delimiter,
+            "quote" => &mut self.quote,
+            "escape" => &mut self.escape,
+            "null" => &mut self.null,
+            _ => return,
+        };
+        *place = value.map(str::to_owned);
+    }
+
+    /// Nothing for binary data. PostgreSQL, too, wants one byte for each of the marks.
+    fn text(self) -> Result<Option<CopyText>, Refusal> {
+        let is_csv = match self.format.as_deref() {
+            Some("binary") => return Ok(None),
+            format => format == Some("csv"),
+        };
+        let byte = |name: &str, value: Option<String>, usual: u8| match value.as_deref() {
+            None => Ok(usual),
+            Some(text) => match text.as_bytes() {
+                [byte] => Ok(*byte),
+                _ => Err(Refusal::copy_option(name)),
+            },
+        };
+        let delimiter = byte("delimiter", self.delimiter, if is_csv { b',' } else { b'\t' })?;
+        let quote = byte("quote", self.quote, b'"')?;
+        let escape = byte("escape", self.escape, quote)?;
+        let usual_null = if is_csv { "" } else { "\\N" };
+        let null = self.null.unwrap_or_else(|| usual_null.to_owned()).into_bytes();
+        Ok(Some(CopyText { is_csv, delimiter, quote, escape, null }))
+    }
 }
 
 impl Options {
@@ -61,7 +110,6 @@ impl Options {
             "format" => {
                 let format = text(arg.as_ref()).filter(|f| matches!(*f, "text" | "csv" | "binary"));
                 let format = format.ok_or_else(refused)?;
-                self.is_binary = format == "binary";
                 self.nodes.push(with_text(name, format));
             }
             "delimiter" | "null" | "default" | "quote" | "escape" => {

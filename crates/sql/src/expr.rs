@@ -27,7 +27,7 @@ impl Walk<'_> {
         let Some(inner) = node.node else { return Err(Refusal::syntax("an expression is empty")) };
         match inner {
             NodeEnum::ColumnRef(column) => self.column_ref(&column),
-            NodeEnum::AConst(value) => constant(value),
+            NodeEnum::AConst(value) => self.constant(value),
             NodeEnum::ParamRef(parameter) => self.parameter(parameter),
             NodeEnum::TypeCast(cast) => self.cast(*cast),
             NodeEnum::AExpr(operation) => self.operation(*operation),
@@ -72,6 +72,11 @@ impl Walk<'_> {
         nodes.into_iter().map(|node| self.expr(node)).collect()
     }
 
+    fn constant(&mut self, value: AConst) -> Result<Node, Refusal> {
+        self.note_constant(text_of(&value)).map_err(|refusal| refusal.at(value.location))?;
+        constant(value)
+    }
+
     fn column_ref(&mut self, column: &ColumnRef) -> Result<Node, Refusal> {
         let ColumnRef { fields, location } = column;
         self.named_column(fields).map_err(|refusal| refusal.at(*location))
@@ -106,6 +111,7 @@ impl Walk<'_> {
         let place =
             place.ok_or_else(|| Refusal::syntax(format!("there is no parameter ${number}")))?;
         self.parameters_max = self.parameters_max.max(place);
+        self.note_parameter(place);
         Ok(tree::node(NodeEnum::ParamRef(ParamRef { number, location: NOWHERE })))
     }
 
@@ -315,6 +321,17 @@ fn merge_action(action: MergeSupportFunc) -> Node {
     let MergeSupportFunc { xpr: _, msftype, msfcollid: _, location: _ } = action;
     let action = MergeSupportFunc { msftype, location: NOWHERE, ..MergeSupportFunc::default() };
     tree::node(NodeEnum::MergeSupportFunc(Box::new(action)))
+}
+
+/// A constant in PostgreSQL's text form; nothing for NULL.
+fn text_of(value: &AConst) -> Option<String> {
+    match value.val.as_ref()? {
+        a_const::Val::Ival(number) => Some(number.ival.to_string()),
+        a_const::Val::Fval(number) => Some(number.fval.clone()),
+        a_const::Val::Boolval(truth) => Some(truth.boolval.to_string()),
+        a_const::Val::Sval(text) => Some(text.sval.clone()),
+        a_const::Val::Bsval(bits) => Some(bits.bsval.clone()),
+    }
 }
 
 fn constant(value: AConst) -> Result<Node, Refusal> {

@@ -33,6 +33,7 @@ mod free_text;
 mod from;
 mod from_function;
 mod functions;
+mod guard;
 mod guess;
 mod information;
 mod join;
@@ -89,6 +90,7 @@ mod write;
 pub use analyse::analyse;
 pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
+pub use guard::{Given, Guard, GuardedParameter};
 pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, NAME_BYTES_MAX,
     OUTPUTS_MAX, SCOPE_COLUMNS_MAX, SOURCES_MAX, STATEMENT_BYTES_MAX, STATEMENTS_MAX,
@@ -96,7 +98,9 @@ pub use limits::{
 };
 pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;
-pub use plan::{Copy, CopyDirection, CursorSpan, Effect, Output, Plan, SettingSpan, Shows, Uses};
+pub use plan::{
+    Copy, CopyDirection, CopyText, CursorSpan, Effect, Output, Plan, SettingSpan, Shows, Uses,
+};
 pub use refusal::Refusal;
 pub use request::{Granted, Request};
 pub use script::{Block, Piece, analyse_script, join};

@@ -121,9 +121,8 @@ impl Walk<'_> {
                 }
                 Branch::Insert => {
                     walk.touch(use_index, Action::Insert, None);
-                    for value in values {
-                        written.push(walk.written_value(value, None)?);
-                    }
+                    let guards = walk.insert_guards(use_index, &target_list);
+                    written = walk.guarded_values(values, &guards)?;
                     let width = Some(written.len());
                     checked = walk.insert_columns(use_index, target_list, width)?;
                     walk.check_merged(use_index, &checked, &written)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{Facts, RelationName};
 
+use crate::guard::{Guard, GuardedParameter};
 use crate::settings::Setting;
 
 /// What was found out about a statement.
@@ -31,6 +32,10 @@ pub struct Plan {
     pub is_empty: bool,
     /// The cursor or prepared statement that it names: only the session knows what that is.
     pub uses: Uses,
+    /// Its parameters that are written where a mask is.
+    pub guards: Vec<GuardedParameter>,
+    /// Of EXECUTE, the constants in each argument, in text form; nothing for NULL.
+    pub arguments: Vec<Vec<Option<String>>>,
     /// Of DECLARE and PREPARE, the plan of the query that is kept under the name. Of a plan that
     /// [`Plan::resolved`] made, the plan of what its name stands for.
     pub kept: Option<Arc<Plan>>,
@@ -50,6 +55,8 @@ impl Plan {
             errors_quote_only_granted: false,
             is_empty: false,
             uses: Uses::Nothing,
+            guards: Vec::new(),
+            arguments: Vec::new(),
             kept: None,
         }
     }
@@ -153,6 +160,25 @@ pub struct Copy {
     pub columns: usize,
     /// For each column that leaves the target, its masked column's index in `Facts::masked`.
     pub masked: Vec<Option<usize>>,
+    /// For each column that comes from the client, what may not be written to it.
+    pub guards: Vec<Option<Arc<Guard>>>,
+    /// How text and CSV are written; nothing for binary data.
+    pub text: Option<CopyText>,
+}
+
+/// How the data of a COPY are written as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyText {
+    /// Whether they are CSV.
+    pub is_csv: bool,
+    /// Between two values.
+    pub delimiter: u8,
+    /// Around a value; of CSV only.
+    pub quote: u8,
+    /// Before a quotation mark that is part of a value; of CSV only.
+    pub escape: u8,
+    /// What stands for NULL.
+    pub null: Vec<u8>,
 }
 
 /// Which way the data of a COPY pass.

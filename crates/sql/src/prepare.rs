@@ -70,8 +70,13 @@ pub(crate) fn execute(world: &World<'_>, statement: ExecuteStmt) -> Result<Plan,
         return Err(Refusal::too_large("parameters", PARAMETERS_MAX));
     }
     let mut walk = Walk::new(world, &[]);
-    let arguments = params.into_iter().map(|value| walk.nested(|walk| walk.expr(value)));
-    let params = arguments.collect::<Result<Vec<Node>, Refusal>>()?;
+    let mut arguments = Vec::with_capacity(params.len());
+    let checked = params.into_iter().map(|value| {
+        let value = walk.nested(|walk| walk.expr(value))?;
+        arguments.push(std::mem::take(&mut walk.constants));
+        Ok(value)
+    });
+    let params = checked.collect::<Result<Vec<Node>, Refusal>>()?;
     // EXECUTE itself touches nothing, and a parameter has no value here.
     if !walk.uses.is_empty() || walk.parameters_max > 0 {
         return Err(Refusal::later("not_supported_argument", "this argument of EXECUTE")
@@ -83,6 +88,7 @@ pub(crate) fn execute(world: &World<'_>, statement: ExecuteStmt) -> Result<Plan,
     let forward = write_out(NodeEnum::ExecuteStmt(execute))?;
     Ok(Plan {
         uses: Uses::Statement { name },
+        arguments,
         errors_quote_only_granted: true,
         ..Plan::new(facts, &forward)
     })

@@ -327,6 +327,17 @@ impl Refusal {
     }
 
     /// The role of a fenced session cannot read the column itself.
+    /// The placeholder of a mask in the place of a value.
+    pub(crate) fn placeholder_written(column: &str) -> Self {
+        let message = format!(
+            "the value for column \"{column}\" is what a mask shows in the place of a value"
+        );
+        Self::new("mask_placeholder_written", INVALID_PARAMETER_VALUE, message).with_hint(
+            "It would overwrite data with a placeholder. Leave the column out, and what it holds \
+             stays as it is. To clear it on purpose, write DEFAULT.",
+        )
+    }
+
     /// Free text in a COPY to the client.
     pub(crate) fn copied_free_text(column: &str) -> Self {
         let message = format!("column \"{column}\" is free text: it may be selected, not copied");

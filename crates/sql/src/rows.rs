@@ -45,6 +45,7 @@ impl Walk<'_> {
     pub(crate) fn whole_row(&mut self, fields: &[Node]) -> Result<Option<Node>, Refusal> {
         let Some((name, item)) = self.row_item(fields)? else { return Ok(None) };
         let (row, columns) = (item.row, item.columns.clone());
+        self.guard_all();
         self.read_row(&name, row, &columns)?;
         let star = tree::node(NodeEnum::AStar(pg_query::protobuf::AStar {}));
         let fields = vec![tree::text_node(&name), star];
@@ -88,6 +89,7 @@ impl Walk<'_> {
             item.columns.iter().filter(|column| column.starred).cloned().collect();
         let mut written = Vec::with_capacity(columns.len());
         for column in columns {
+            self.note_source(&column.value)?;
             self.read(&column.value);
             if self.mask_of(&column.value).is_some() {
                 return Err(Refusal::masked(&column.name));

@@ -13,6 +13,7 @@ use pg_query::Node;
 
 use crate::catalog::{Column, Relation, RelationKind};
 use crate::free_text::is_detected;
+use crate::guard::{Constant, Guard, GuardedParameter};
 use crate::masked_view::{self, Substitute};
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::sight::Sight;
@@ -97,6 +98,13 @@ pub(crate) struct Walk<'a> {
     pub(crate) splices: Splices,
     /// True once something in it can be a number that is to be seen as a name.
     pub(crate) has_names: bool,
+    /// What the value that is walked over may not be.
+    pub(crate) guarding: Vec<Arc<Guard>>,
+    /// Guards of values that may come from anywhere in the statement.
+    pub(crate) guards_of_all: Vec<Arc<Guard>>,
+    pub(crate) guarded_parameters: Vec<GuardedParameter>,
+    /// All constants of the statement, where some may not be written.
+    pub(crate) constants: Vec<Constant>,
     last_id: u64,
     outputs: u64,
 }
@@ -122,6 +130,10 @@ impl<'a> Walk<'a> {
             sight: None,
             splices: Splices::default(),
             has_names: false,
+            guarding: Vec::new(),
+            guards_of_all: Vec::new(),
+            guarded_parameters: Vec::new(),
+            constants: Vec::new(),
             last_id: 0,
             outputs: 0,
         }
@@ -256,6 +268,7 @@ impl<'a> Walk<'a> {
         if self.mask_of(&found.column.value).is_some() {
             return Err(Refusal::masked(&parts.join(".")));
         }
+        self.note_source(&found.column.value)?;
         self.check_implicit(&found.column.value)?;
         types::check_computable(&found.column.value)?;
         Ok(found)
@@ -273,6 +286,7 @@ impl<'a> Walk<'a> {
         written: Node,
     ) -> Result<(Node, Value), Refusal> {
         self.read(&column.value);
+        self.note_source(&column.value)?;
         let Some(masked) = self.mask_of(&column.value) else {
             // The view of a fence shows the mask already.
             let shown = self.shown_mask_of(&column.value);

@@ -3,6 +3,8 @@
 //! A masked column may be written with the client's own values, if a grant covers it, but is
 //! never read: not by a condition, not by an assignment, not by ON CONFLICT.
 
+use std::sync::Arc;
+
 use model::Action;
 use pg_query::protobuf::{
     DeleteStmt, InsertStmt, List, MultiAssignRef, OverridingKind, RangeVar, ResTarget,
@@ -12,6 +14,7 @@ use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
 use crate::catalog::RelationKind;
+use crate::guard::Guard;
 use crate::names;
 use crate::scope::Beside;
 use crate::select::Columns;
@@ -34,7 +37,8 @@ impl Walk<'_> {
         self.writes = true;
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Insert)?;
-        let source = select_stmt.map(|source| self.insert_source(*source)).transpose()?;
+        let guards = self.insert_guards(use_index, &cols);
+        let source = select_stmt.map(|source| self.insert_source(*source, &guards)).transpose()?;
         let cols =
             self.insert_columns(use_index, cols, source.as_ref().map(|(_, width, _)| *width))?;
         if let Some((node, _, selected)) = &source {
@@ -215,7 +219,11 @@ impl Walk<'_> {
     }
 
     /// VALUES, where DEFAULT may stand, or a query, whose result is written and so not masked.
-    fn insert_source(&mut self, source: Node) -> Result<(Node, usize, Columns), Refusal> {
+    fn insert_source(
+        &mut self,
+        source: Node,
+        guards: &[Option<Arc<Guard>>],
+    ) -> Result<(Node, usize, Columns), Refusal> {
         match source.node {
             Some(NodeEnum::SelectStmt(query)) if is_plain_values(&query) => {
                 let mut width = 0;
@@ -225,8 +233,7 @@ impl Walk<'_> {
                         return Err(Refusal::syntax("VALUES without a row"));
                     };
                     width = items.len();
-                    let items = items.into_iter().map(|item| self.written_value(item, None));
-                    rows.push(tree::list(items.collect::<Result<_, _>>()?));
+                    rows.push(tree::list(self.guarded_values(items, guards)?));
                 }
                 let SelectStmt { limit_option, op, .. } = *query;
                 let values =
@@ -234,7 +241,11 @@ impl Walk<'_> {
                 Ok((tree::node(NodeEnum::SelectStmt(Box::new(values))), width, Columns::new()))
             }
             inner => {
-                let (query, columns) = self.unmasked_query(Some(Box::new(Node { node: inner })))?;
+                let query = Some(Box::new(Node { node: inner }));
+                let (query, columns) = self.guarded(guards.iter().flatten().cloned(), |walk| {
+                    walk.guard_all();
+                    walk.unmasked_query(query)
+                })?;
                 Ok((query, columns.len(), columns))
             }
         }
@@ -256,7 +267,8 @@ impl Walk<'_> {
             let part = self.written_part(use_index, &name, indirection)?;
             self.write_column(use_index, action, &name).map_err(|refusal| refusal.at(location))?;
             let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
-            let value = self.written_value(*value, Some(()))?;
+            let guard = self.guard_of(use_index, &name, action);
+            let value = self.guarded(guard, |walk| walk.written_value(*value, Some(())))?;
             if let Some(target) = self.written_type(use_index, &name) {
                 self.check_conversion(target, &value)?;
             }
@@ -278,7 +290,7 @@ impl Walk<'_> {
             }
             Some(NodeEnum::MultiAssignRef(part)) if assignment.is_some() => {
                 let MultiAssignRef { source, colno, ncolumns } = *part;
-                let source = Some(Box::new(self.assigned_row(source)?));
+                let source = Some(Box::new(self.assigned_row(source, colno)?));
                 let part = MultiAssignRef { source, colno, ncolumns };
                 Ok(tree::node(NodeEnum::MultiAssignRef(Box::new(part))))
             }
@@ -286,11 +298,17 @@ impl Walk<'_> {
         }
     }
 
-    fn assigned_row(&mut self, source: Option<Box<Node>>) -> Result<Node, Refusal> {
+    /// The row of which one column, counted from 1, is assigned.
+    fn assigned_row(&mut self, source: Option<Box<Node>>, number: i32) -> Result<Node, Refusal> {
         match source.and_then(|source| source.node) {
             Some(NodeEnum::RowExpr(mut row)) => {
                 let args = std::mem::take(&mut row.args);
-                let args = args.into_iter().map(|item| self.written_value(item, None));
+                let own = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+                let guards: Vec<Arc<Guard>> = self.guarding.clone();
+                let args = args.into_iter().enumerate().map(|(place, item)| {
+                    let guards = guards.iter().filter(|_| own == Some(place)).cloned();
+                    self.guarded(guards, |walk| walk.written_value(item, None))
+                });
                 let args = args.collect::<Result<Vec<_>, _>>()?;
                 let checked = pg_query::protobuf::RowExpr {
                     args,

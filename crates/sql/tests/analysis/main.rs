@@ -15,6 +15,7 @@ mod grammar;
 mod introspection;
 mod mutations;
 mod named;
+mod placeholders;
 mod plans;
 mod raw;
 mod scripts;
