@@ -203,3 +203,36 @@ fn client_certificates_need_their_authorities_and_tls() {
         assert!(problem.to_string().contains(message), "{problem}");
     }
 }
+
+#[test]
+fn columns_of_free_text_name_what_is_looked_for() {
+    let with = |lines: &str| {
+        let free = format!("[[target.free_text]]\n{lines}\n[[target]]\nname = \"ledger\"");
+        RIGHT.replace("[[target]]\nname = \"ledger\"", &free)
+    };
+    let body = "column = \"support.tickets.body\"";
+    for (lines, detectors) in [
+        (body.to_owned(), model::Detector::ALL.into()),
+        (format!("{body}\ndetect = [\"card\"]"), model::Detectors::from([model::Detector::Card])),
+    ] {
+        let settings = parsed(&with(&lines)).unwrap();
+        let read = settings.targets[0].masks.last().unwrap();
+        assert_eq!(read.column, "support.tickets.body");
+        assert_eq!(read.mask, model::Mask::Detect(detectors));
+    }
+    #[rustfmt::skip]
+    let wrong = [
+        ("",                                                      "column"),
+        ("column = \"body\"",                                     "body"),
+        ("column = \"s.t.body\"\ndetect = []",                    "names no detector"),
+        ("column = \"s.t.body\"\ndetect = [\"cards\"]",           "`cards` is not a detector"),
+        ("column = \"s.t.body\"\ndetect = \"card\"",              "texts in brackets"),
+        ("column = \"s.t.body\"\ndetects = [\"card\"]",           "detects"),
+        ("column = \"billing.customers.note\"",                   "is masked or free text already"),
+    ];
+    for (lines, expected) in wrong {
+        let found = mistakes(&with(lines));
+        assert_eq!(found.len(), 1, "{lines}: {found:?}");
+        assert!(found[0].contains(expected), "{lines}: {found:?}");
+    }
+}
