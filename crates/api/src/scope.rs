@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Action, RelationName, Scope, ScopeEntry, TargetName};
+use model::{Action, CHANNEL_BYTES_MAX, RelationName, Scope, ScopeEntry, TargetName};
 
 use crate::grants::{NewScopeLine, SCOPE_LINES_MAX};
 use crate::{DirectoryError, TargetDirectory};
@@ -28,6 +28,18 @@ pub(crate) async fn expand(
     }
     let (mut scope, mut faults) = (Scope::new(), Vec::new());
     for line in wanted {
+        if line.actions.iter().any(|action| action.is_of_channel()) {
+            match channel_line(line) {
+                Ok(entry) => scope.push(entry),
+                Err(fault) => faults.push(fault),
+            }
+            if !targets.describe().iter().any(|known| known.name == *target) {
+                let error = DirectoryError::UnknownTarget(target.clone());
+                faults.push(with_known_targets(&error, targets));
+                break;
+            }
+            continue;
+        }
         match targets.columns(target, &line.relation).await {
             Ok(existing) => match expand_line(line, existing) {
                 Ok(entry) => scope.push(entry),
@@ -82,6 +94,34 @@ fn expand_line(line: &NewScopeLine, existing: Vec<String>) -> Result<ScopeEntry,
         return Err(faults);
     }
     Ok(ScopeEntry { relation: relation.clone(), actions: actions.clone(), columns })
+}
+
+/// A line about a channel. There is nothing in the catalog to look up: a channel is there once
+/// somebody listens.
+fn channel_line(line: &NewScopeLine) -> Result<ScopeEntry, String> {
+    let NewScopeLine { relation, actions, columns } = line;
+    let name = &relation.name;
+    if *relation != RelationName::channel(&**name) {
+        return Err(format!(
+            "`{relation}` is no channel: write `channel.NAME` for `listen` and `notify`"
+        ));
+    }
+    if !actions.iter().all(|action| action.is_of_channel()) {
+        return Err(format!(
+            "`listen` and `notify` of the channel `{name}` stand apart from other actions, which are of \
+             relations: give a relation of the schema `channel` a line of its own"
+        ));
+    }
+    if columns.is_some() {
+        return Err(format!("the channel `{name}` has no columns"));
+    }
+    if name.len() > CHANNEL_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(format!(
+            "a channel's name has at most {CHANNEL_BYTES_MAX} bytes, none of them a control character"
+        ));
+    }
+    let (relation, actions) = (relation.clone(), actions.clone());
+    Ok(ScopeEntry { relation, actions, columns: BTreeSet::new() })
 }
 
 fn unknown_columns(relation: &RelationName, unknown: &[&str]) -> String {

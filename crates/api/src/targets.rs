@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use model::{Scope, TargetName};
+use model::{Scope, ScopeEntry, TargetName};
 
 use crate::answer::{ApiError, parse};
 use crate::{ApiState, DirectoryError, FindingWeight, TargetCheck, TargetDirectory, TargetFinding};
@@ -38,7 +38,9 @@ pub(crate) async fn accepted_holes(
     (target, scope): (&TargetName, &Scope),
     accepted: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Vec<String>> {
-    let schemas = scope.iter().map(|line| line.relation.schema.clone()).collect();
+    let is_of_channel = |line: &&ScopeEntry| line.actions.iter().all(|a| a.is_of_channel());
+    let of_catalog = scope.iter().filter(|line| !is_of_channel(line));
+    let schemas = of_catalog.map(|line| line.relation.schema.clone()).collect();
     let found = match targets.check(target, Some(schemas)).await {
         Ok(found) => found,
         Err(error) => return Err(vec![error.to_string()]),

@@ -1,4 +1,5 @@
-//! What a grant is to allow, as written on the command line: `select,update:billing.customers(id,name)`.
+//! What a grant is to allow, as written on the command line: `select,update:billing.customers(id,name)`,
+//! `listen,notify:channel.orders`.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use crate::suggest;
 pub(crate) struct Allow {
     /// What may be done.
     pub(crate) actions: BTreeSet<Action>,
-    /// To which relation.
+    /// To which relation, function or channel.
     pub(crate) relation: RelationName,
     /// On which columns; nothing means all that the relation has when the grant is made.
     pub(crate) columns: Option<BTreeSet<String>>,
@@ -42,15 +43,6 @@ pub(crate) enum ParseAllowError {
     Columns,
 }
 
-const ACTIONS: [Action; 6] = [
-    Action::Select,
-    Action::Insert,
-    Action::Update,
-    Action::Delete,
-    Action::Truncate,
-    Action::Execute,
-];
-
 impl FromStr for Allow {
     type Err = ParseAllowError;
 
@@ -70,10 +62,10 @@ impl FromStr for Allow {
 
 fn parse_action(text: &str) -> Result<Action, ParseAllowError> {
     let text = text.trim();
-    ACTIONS.into_iter().find(|action| action.name() == text).ok_or_else(|| {
-        let hint = match suggest::nearest(text, ACTIONS.map(Action::name)) {
+    Action::ALL.into_iter().find(|action| action.name() == text).ok_or_else(|| {
+        let hint = match suggest::nearest(text, Action::ALL.map(Action::name)) {
             Some(near) => format!("; did you mean `{near}`?"),
-            None => format!("; use {}", ACTIONS.map(Action::name).join(", ")),
+            None => format!("; use {}", Action::ALL.map(Action::name).join(", ")),
         };
         ParseAllowError::Action { found: text.chars().take(64).collect(), hint }
     })
@@ -102,6 +94,8 @@ mod tests {
         assert_eq!(allow.actions, [Action::Select, Action::Update].into());
         assert_eq!(allow.relation, RelationName::new("billing", "customers"));
         assert_eq!(allow.columns, Some(["id".to_owned(), "name".to_owned()].into()));
+        let channel: Allow = "listen,notify:channel.Orders.new".parse().unwrap();
+        assert_eq!(channel.relation, RelationName::channel("Orders.new"));
         for all in ["select:a.b", "select:a.b(*)", " select : a.b ( * )"] {
             assert_eq!(all.parse::<Allow>().unwrap().columns, None, "{all}");
         }
@@ -115,7 +109,7 @@ mod tests {
             ("billing.customers",     "write ACTIONS:SCHEMA.TABLE"),
             ("select:a.b(c",          "write ACTIONS:SCHEMA.TABLE"),
             ("selct:a.b",             "did you mean `select`?"),
-            ("vacuum:a.b",            "use select, insert, update, delete, truncate, execute"),
+            ("vacuum:a.b",            "use select, insert, update, delete, truncate, execute, listen, notify"),
             (":a.b",                  "is not an action"),
             ("select:customers",      "does not name a relation"),
             ("select:a.b()",          "not a list of different names"),

@@ -10,8 +10,10 @@ use model::{
     Timestamp,
 };
 
+mod notifications;
 mod parts;
 
+pub(crate) use notifications::{Fate, Notified};
 pub(crate) use parts::{
     Closed, Denial, Ending, Epoch, Failure, Finished, Intended, Session, Stray, StrayKind,
 };
@@ -25,6 +27,8 @@ pub(crate) struct History {
     pub(crate) commands: Vec<Intended>,
     /// Denied commands in the order of their records.
     pub(crate) denials: Vec<Denial>,
+    /// Notifications that came for sessions, in the order of their records.
+    pub(crate) notifications: Vec<Notified>,
     /// Failed authentications in the order of their records.
     pub(crate) failures: Vec<Failure>,
     /// Runs of the gateway in order.
@@ -102,6 +106,9 @@ impl History {
             AccessEvent::CommandIntended { .. } => self.intend(record, entry),
             AccessEvent::CommandFinished { .. } => self.finish(record, entry),
             AccessEvent::CommandDenied { .. } => self.deny(record, entry),
+            AccessEvent::NotificationDelivered { .. } | AccessEvent::NotificationDropped { .. } => {
+                self.notify(record, entry);
+            }
         }
     }
 

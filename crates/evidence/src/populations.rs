@@ -14,6 +14,8 @@ macro_rules! cells {
     ($($cell:expr),* $(,)?) => { [$(String::from($cell.to_string())),*] };
 }
 
+mod notifications;
+
 /// Makes each CSV file by its name.
 pub(crate) fn files(
     report: &Report,
@@ -25,6 +27,7 @@ pub(crate) fn files(
         ("grants.csv", grants(report)),
         ("commands.csv", commands(scope, history)),
         ("denials.csv", denials(scope, history)),
+        ("notifications.csv", notifications::notifications(scope, history)),
         ("redactions.csv", redactions(scope, history)),
         ("sessions.csv", sessions(report)),
         ("authentication_failures.csv", failures(report)),

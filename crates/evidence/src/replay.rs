@@ -1,4 +1,4 @@
-//! Decides every command again, from the inventory as it was, and lists what comes out differently.
+//! Decides every command and every notification again, from the inventory as it was, and lists what comes out differently.
 //!
 //! Each access record names the size of the control ledger under which it was decided. So the
 //! inventory at that size is folded, and `policy` is asked the question that the gateway asked.
@@ -7,15 +7,18 @@
 //! it; the identity must have had a live one), and refusals by the SQL analysis (the statement's
 //! text is a commitment).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use model::{ControlRecord, Timestamp};
+use model::{
+    ControlRecord, CredentialId, Facts, GrantRef, IdentityName, Notification, TargetName, Timestamp,
+};
 use policy::{DenyReason, LiveGrant, Standing, Usage, check};
 use registry::{GrantEntry, Registry};
 
 use crate::EvidenceError;
 use crate::checks::{Answers, Scope};
-use crate::history::{History, Intended};
+use crate::history::{Fate, History, Intended, Notified};
 use crate::report::CheckId;
 use crate::source::Source;
 use crate::usage::{CountRows, UsageLog};
@@ -29,10 +32,23 @@ struct Used {
     in_flight: UsageLog,
 }
 
-/// One command to be compared with the inventory of one size.
+/// What was decided: a command, or that a notification may pass.
+#[derive(Clone)]
+struct Judged<'a> {
+    record: u64,
+    at: Timestamp,
+    identity: &'a IdentityName,
+    target: &'a TargetName,
+    credential: Option<CredentialId>,
+    control_size: u64,
+    grants: &'a [GrantRef],
+    facts: Cow<'a, Facts>,
+}
+
+/// One decision to be compared with the inventory of one size.
 struct Question<'a> {
     size: usize,
-    command: &'a Intended,
+    judged: Judged<'a>,
     kind: Kind,
 }
 
@@ -67,8 +83,8 @@ pub(crate) fn replay(
         }
         applied = applied.max(question.size);
         match question.kind {
-            Kind::AsRecorded => compare(answers, &registry, &usage, question.command),
-            Kind::Fresh => compare_fresh(answers, &registry, &usage, question.command),
+            Kind::AsRecorded => compare(answers, &registry, &usage, &question.judged),
+            Kind::Fresh => compare_fresh(answers, &registry, &usage, &question.judged),
         }
     }
     for (index, record) in (0..).zip(&source.control).skip(applied) {
@@ -86,6 +102,45 @@ fn apply(registry: &mut Registry, index: u64, record: &ControlRecord) -> Result<
 }
 
 /// What to ask, in the order of the control ledger's size, so that one fold serves all.
+/// Everything that was allowed, commands before notifications.
+fn decisions<'a>(scope: &Scope, history: &'a History) -> impl Iterator<Item = Judged<'a>> {
+    let commands = history.commands.iter().filter(|command| scope.has(command));
+    let notified = history.notifications.iter().filter(|notified| {
+        scope.covers(notified.at, Some(&notified.identity), Some(&notified.target))
+    });
+    commands.map(Judged::of_command).chain(notified.filter_map(Judged::of_notification))
+}
+
+impl<'a> Judged<'a> {
+    fn of_command(command: &'a Intended) -> Self {
+        Self {
+            record: command.record,
+            at: command.at,
+            identity: &command.identity,
+            target: &command.target,
+            credential: command.credential,
+            control_size: command.control_size,
+            grants: &command.grants,
+            facts: Cow::Borrowed(&command.facts),
+        }
+    }
+
+    /// Nothing if it was dropped.
+    fn of_notification(notified: &'a Notified) -> Option<Self> {
+        let Fate::Delivered { grants, bytes: _ } = &notified.fate else { return None };
+        Some(Self {
+            record: notified.record,
+            at: notified.at,
+            identity: &notified.identity,
+            target: &notified.target,
+            credential: notified.credential,
+            control_size: notified.control_size,
+            grants,
+            facts: Cow::Owned(Notification::facts_of(&notified.channel)),
+        })
+    }
+}
+
 fn questions<'a>(
     answers: &mut Answers,
     scope: &Scope,
@@ -94,24 +149,24 @@ fn questions<'a>(
 ) -> Vec<Question<'a>> {
     let latest = running_maximum(source);
     let mut questions = Vec::new();
-    for command in history.commands.iter().filter(|command| scope.has(command)) {
+    for judged in decisions(scope, history) {
         answers.examined(CheckId::ControlCovers);
         answers.examined(CheckId::AuthorityFresh);
-        let size = usize::try_from(command.control_size).unwrap_or(usize::MAX);
+        let size = usize::try_from(judged.control_size).unwrap_or(usize::MAX);
         if size > source.control.len() {
             let what = format!(
                 "decided under control size {}, but the package has {}",
-                command.control_size,
+                judged.control_size,
                 source.control.len()
             );
-            answers.exception(CheckId::ControlCovers, command.record, what);
+            answers.exception(CheckId::ControlCovers, judged.record, what);
         }
         let size = size.min(source.control.len());
-        questions.push(Question { size, command, kind: Kind::AsRecorded });
-        let is_known = |at: &Timestamp| at.saturating_add(ENDS_WITHIN) <= command.at;
+        questions.push(Question { size, judged: judged.clone(), kind: Kind::AsRecorded });
+        let is_known = |at: &Timestamp| at.saturating_add(ENDS_WITHIN) <= judged.at;
         let known = latest.partition_point(is_known);
         if known > size {
-            questions.push(Question { size: known, command, kind: Kind::Fresh });
+            questions.push(Question { size: known, judged, kind: Kind::Fresh });
         }
     }
     questions.sort_by_key(|question| question.size);
@@ -128,9 +183,9 @@ fn running_maximum(source: &Source) -> Vec<Timestamp> {
     times.collect()
 }
 
-/// Compares a command with the inventory under which it says it was decided.
-fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, command: &Intended) {
-    let record = command.record;
+/// Compares a decision with the inventory under which it says it was decided.
+fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, judged: &Judged<'_>) {
+    let record = judged.record;
     for id in [
         CheckId::IdentityKnown,
         CheckId::IdentityStood,
@@ -140,15 +195,15 @@ fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, command: &I
     ] {
         answers.examined(id);
     }
-    let grants = recorded_grants(answers, registry, command);
-    let Some(identity) = registry.identity(&command.identity) else {
-        let what = format!("{} is not in the inventory", command.identity);
+    let grants = recorded_grants(answers, registry, judged);
+    let Some(identity) = registry.identity(judged.identity) else {
+        let what = format!("{} is not in the inventory", judged.identity);
         answers.exception(CheckId::IdentityKnown, record, what);
         return;
     };
     let own = Standing {
         identity: &identity.name,
-        target: &command.target,
+        target: judged.target,
         enabled: true,
         identity_expires_at: None,
         credential_ok: true,
@@ -156,7 +211,7 @@ fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, command: &I
         grants: grants.iter().map(|entry| unused(entry)).collect(),
         control_size: registry.size(),
     };
-    match check(&command.facts, &own, command.at) {
+    match check(&judged.facts, &own, judged.at) {
         Err(
             reason @ (DenyReason::NoGrant { .. }
             | DenyReason::ColumnsNotGranted { .. }
@@ -173,19 +228,19 @@ fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, command: &I
             | DenyReason::CredentialEnded,
         ) => {}
     }
-    let replayed = decide(registry, &usage.settled, command);
-    let with_rows_in_flight = || decide(registry, &usage.in_flight, command);
+    let replayed = decide(registry, &usage.settled, judged);
+    let with_rows_in_flight = || decide(registry, &usage.in_flight, judged);
     match replayed {
-        Ok(covering) if covering == command.grants => {}
-        Ok(_) if with_rows_in_flight().is_ok_and(|covering| covering == command.grants) => {}
+        Ok(covering) if covering == judged.grants => {}
+        Ok(_) if with_rows_in_flight().is_ok_and(|covering| covering == judged.grants) => {}
         Ok(covering) => {
-            let names = |refs: &[model::GrantRef]| -> String {
+            let names = |refs: &[GrantRef]| -> String {
                 let ids: Vec<String> = refs.iter().map(|grant| grant.id.to_string()).collect();
                 ids.join(", ")
             };
             let what = format!(
                 "recorded under [{}], replayed under [{}]",
-                names(&command.grants),
+                names(judged.grants),
                 names(&covering)
             );
             answers.exception(CheckId::GrantsAgree, record, what);
@@ -199,16 +254,16 @@ fn compare(answers: &mut Answers, registry: &Registry, usage: &Used, command: &I
     }
 }
 
-/// Compares a command with control records that were older than [`ENDS_WITHIN`] when it was decided.
-fn compare_fresh(answers: &mut Answers, registry: &Registry, usage: &Used, command: &Intended) {
-    if let Err(reason) = decide(registry, &usage.settled, command) {
+/// Compares a decision with control records that were older than [`ENDS_WITHIN`] when it was decided.
+fn compare_fresh(answers: &mut Answers, registry: &Registry, usage: &Used, judged: &Judged<'_>) {
+    if let Err(reason) = decide(registry, &usage.settled, judged) {
         let what = format!(
             "decided under control size {}, but at size {}: {}",
-            command.control_size,
+            judged.control_size,
             registry.size(),
             describe(&reason)
         );
-        answers.exception(CheckId::AuthorityFresh, command.record, what);
+        answers.exception(CheckId::AuthorityFresh, judged.record, what);
     }
 }
 
@@ -216,29 +271,29 @@ fn compare_fresh(answers: &mut Answers, registry: &Registry, usage: &Used, comma
 fn decide(
     registry: &Registry,
     usage: &UsageLog,
-    command: &Intended,
-) -> Result<Vec<model::GrantRef>, DenyReason> {
+    judged: &Judged<'_>,
+) -> Result<Vec<GrantRef>, DenyReason> {
     // Records that do not name the credential are of sessions with a token: there was nothing else.
-    let credential = command
+    let credential = judged
         .credential
-        .or_else(|| registry.token_of(&command.identity, command.at).map(|token| token.id));
+        .or_else(|| registry.token_of(judged.identity, judged.at).map(|token| token.id));
     let Some(credential) = credential else { return Err(DenyReason::CredentialEnded) };
-    let used = |grant| usage.before(grant, command.record);
+    let used = |grant| usage.before(grant, judged.record);
     let standing = registry
-        .standing(&command.identity, credential, &command.target, &used)
+        .standing(judged.identity, credential, judged.target, &used)
         .ok_or(DenyReason::StandingMismatch)?;
-    check(&command.facts, &standing, command.at).map(|coverage| coverage.grants)
+    check(&judged.facts, &standing, judged.at).map(|coverage| coverage.grants)
 }
 
 /// Looks up the grants that the record names, and says what is wrong with them.
 fn recorded_grants<'r>(
     answers: &mut Answers,
     registry: &'r Registry,
-    command: &Intended,
+    judged: &Judged<'_>,
 ) -> Vec<&'r GrantEntry> {
-    let record = command.record;
+    let record = judged.record;
     let mut found = Vec::new();
-    for named in &command.grants {
+    for named in judged.grants {
         answers.examined(CheckId::GrantOnRecord);
         answers.examined(CheckId::GrantLive);
         answers.examined(CheckId::PurposePresent);
@@ -257,14 +312,14 @@ fn recorded_grants<'r>(
             answers.exception(CheckId::GrantOnRecord, record, what);
             continue;
         }
-        if grant.identity != command.identity || grant.target != command.target {
+        if grant.identity != *judged.identity || grant.target != *judged.target {
             let what = format!("{id} is {} on {}", grant.identity, grant.target);
             answers.exception(CheckId::GrantOnRecord, record, what);
         }
         if let Some(revoked) = &entry.revoked {
             let what = format!("{id} was revoked at {}", revoked.at);
             answers.exception(CheckId::GrantLive, record, what);
-        } else if !entry.is_live(command.at) {
+        } else if !entry.is_live(judged.at) {
             let what = format!("{id} was live from {} to {}", grant.not_before, grant.expires_at);
             answers.exception(CheckId::GrantLive, record, what);
         }
@@ -313,10 +368,9 @@ fn examine_limits(
     usage: &Used,
     history: &History,
 ) {
-    let mut used: Vec<_> = history.commands.iter().filter(|command| scope.has(command)).collect();
-    used.sort_by_key(|command| command.record);
-    let ids: std::collections::BTreeSet<_> =
-        used.iter().flat_map(|command| command.grants.iter().map(|grant| grant.id)).collect();
+    let ids: std::collections::BTreeSet<_> = decisions(scope, history)
+        .flat_map(|judged| judged.grants.iter().map(|grant| grant.id))
+        .collect();
     for entry in ids.into_iter().filter_map(|id| registry.grant(id)) {
         answers.examined(CheckId::LimitsKept);
         if let Some((record, over)) = usage.settled.over(&entry.grant).next() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Grant, GrantId};
 use policy::Usage;
 
-use crate::history::{Ending, History};
+use crate::history::{Ending, Fate, History};
 
 /// When the rows of a command count as used.
 ///
@@ -28,7 +28,7 @@ type Step = (u64, Usage);
 
 impl UsageLog {
     /// Counts over the whole ledger: a command when it is allowed, rows when `count` says. Commands
-    /// that read nothing but catalogs do not count.
+    /// that read nothing but catalogs do not count. A notification is a row.
     pub(crate) fn new(history: &History, count: CountRows) -> Self {
         let mut steps: Vec<(u64, GrantId, Usage)> = Vec::new();
         for command in history.commands.iter().filter(|command| command.facts.counts()) {
@@ -42,6 +42,13 @@ impl UsageLog {
                     let (rows, bytes) = (finished.rows, finished.bytes);
                     steps.push((record, grant.id, Usage { commands: 0, rows, bytes }));
                 }
+            }
+        }
+        for notified in &history.notifications {
+            let Fate::Delivered { grants, bytes } = &notified.fate else { continue };
+            for grant in grants {
+                let step = Usage { commands: 0, rows: 1, bytes: *bytes };
+                steps.push((notified.record, grant.id, step));
             }
         }
         steps.sort_by_key(|(record, grant, _)| (*record, *grant));

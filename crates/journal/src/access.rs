@@ -82,6 +82,10 @@ pub struct Pending {
 }
 
 impl Pending {
+    pub(crate) fn of(queued: Result<Ticket, JournalError>) -> Result<Self, JournalError> {
+        queued.map(|ticket| Self { ticket })
+    }
+
     /// Waits until the outcome is on disk.
     ///
     /// # Errors

@@ -14,11 +14,14 @@
 //!
 //! **Invariant:** only a durable intent makes a [`Permit`], and only a permit can be finished.
 //!
+//! **Invariant:** a notification is given out only once the record of it is durable.
+//!
 //! **Boundary:** no clock is read for records: every time comes in as an argument. The private key
 //! comes in too, and is never written.
 
 mod access;
 mod control;
+mod delivery;
 mod directory;
 mod engine;
 mod error;
@@ -31,6 +34,7 @@ mod writer;
 
 pub use access::{AccessJournal, Pending, PendingPermit, Permit};
 pub use control::ControlJournal;
+pub use delivery::PendingDelivery;
 pub use error::JournalError;
 pub use open::{OpenOptions, Opened, Seen};
 pub use outcome::{Outcome, WrittenData};

@@ -108,6 +108,7 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
             fields
         }
         AccessEvent::CommandDenied { sql, .. } => vec![("sql", sql)],
+        AccessEvent::NotificationDelivered { payload, .. } => vec![("payload", payload)],
         AccessEvent::CommandFinished { written: Some(written), .. } => {
             vec![("written_sha256", &written.sha256)]
         }
@@ -120,6 +121,7 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
         | AccessEvent::BatchRolledBack { .. }
         | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. }
+        | AccessEvent::NotificationDropped { .. }
         | AccessEvent::CommandFinished { written: None, .. } => Vec::new(),
     }
 }
@@ -152,7 +154,9 @@ pub(crate) fn check_names(record: &AccessRecord) -> Result<(), RecordError> {
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::BatchRolledBack { .. }
         | AccessEvent::FenceRole { .. }
-        | AccessEvent::CancelRequested { .. } => Ok(()),
+        | AccessEvent::CancelRequested { .. }
+        | AccessEvent::NotificationDelivered { .. }
+        | AccessEvent::NotificationDropped { .. } => Ok(()),
     }
 }
 

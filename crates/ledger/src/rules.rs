@@ -5,6 +5,8 @@
 //! session_closed ─▶ … ─▶ epoch_ended ─▶ epoch_started …
 //! ```
 //!
+//! Notifications, delivered or dropped, stand anywhere in an open session.
+//!
 //! The journal asks these rules before it writes, verification asks them of what it reads: a ledger
 //! that breaks one was not written by a gateway.
 
@@ -44,7 +46,7 @@ pub enum RuleError {
     /// The session is not open.
     #[error("{0} is not open")]
     SessionUnknown(SessionId),
-    /// The command is another identity's, or on another target, than the session.
+    /// The command or notification is another identity's, or on another target, than the session.
     #[error("{0} belongs to another identity or target")]
     OtherSession(SessionId),
     /// A command is missing, or stands twice.
@@ -200,6 +202,10 @@ impl Rules {
                 let id = CommandRef { session: *session, sequence: *sequence };
                 self.add_command(id, identity, target).map(|_session| ())
             }
+            AccessEvent::NotificationDelivered { session, identity, target, .. }
+            | AccessEvent::NotificationDropped { session, identity, target, .. } => {
+                self.owned_session(*session, identity, target).map(|_session| ())
+            }
             AccessEvent::CommandFinished { session, sequence, result, .. } => {
                 self.finish(CommandRef { session: *session, sequence: *sequence }, *result)
             }
@@ -281,17 +287,7 @@ impl Rules {
         target: &TargetName,
     ) -> Result<&mut Session, RuleError> {
         let CommandRef { session, sequence: found } = id;
-        if self.stale.contains(&session) {
-            return Err(RuleError::Unsettled(session));
-        }
-        let state = self.session(session)?;
-        match &state.owner {
-            Some((i, t)) if i != identity || t != target => {
-                return Err(RuleError::OtherSession(session));
-            }
-            Some(_) => {}
-            None => state.owner = Some((identity.clone(), target.clone())),
-        }
+        let state = self.owned_session(session, identity, target)?;
         match state.last {
             Some(last) if last.checked_add(1) != Some(found) => {
                 return Err(RuleError::Sequence { session, last, found });
@@ -315,6 +311,27 @@ impl Rules {
         } else {
             Err(RuleError::NotPending(id))
         }
+    }
+
+    /// An open session of this run, of this identity on this target.
+    fn owned_session(
+        &mut self,
+        session: SessionId,
+        identity: &IdentityName,
+        target: &TargetName,
+    ) -> Result<&mut Session, RuleError> {
+        if self.stale.contains(&session) {
+            return Err(RuleError::Unsettled(session));
+        }
+        let state = self.session(session)?;
+        match &state.owner {
+            Some((i, t)) if i != identity || t != target => {
+                return Err(RuleError::OtherSession(session));
+            }
+            Some(_) => {}
+            None => state.owner = Some((identity.clone(), target.clone())),
+        }
+        Ok(state)
     }
 
     fn session(&mut self, session: SessionId) -> Result<&mut Session, RuleError> {

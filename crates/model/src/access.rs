@@ -2,8 +2,9 @@
 //! here as a [`Commitment`]; its value and salt lie beside the record.
 
 use crate::{
-    CommandRef, CredentialId, Facts, GrantHash, GrantId, IdentityName, LoginMethod, MaskedColumn,
-    Protocol, SessionId, TargetName, Timestamp, Touch, Written,
+    CommandRef, CredentialId, Facts, FinishedResult, GrantHash, GrantId, IdentityName, LoginMethod,
+    MaskedColumn, Protocol, RoleChange, SessionEnd, SessionId, TargetName, Timestamp, Touch,
+    Written,
 };
 
 /// The mode of a target whose sessions log in as short-lived roles that can do no more than grants.
@@ -46,66 +47,6 @@ pub struct Redaction {
     pub column: MaskedColumn,
     /// How many values.
     pub values: u64,
-}
-
-/// How a permitted command ended.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishedResult {
-    /// The target completed it.
-    Completed,
-    /// The target returned some rows and holds the rest for a later Execute.
-    Suspended,
-    /// The target refused it with an error.
-    Failed,
-    /// The target never began it: an earlier command of the same pipeline failed.
-    Skipped,
-    /// The gateway cut it: grant ended, limit reached, or the answer was not as planned.
-    Cut,
-    /// The target vanished, or the gateway stopped, before the end was known.
-    Unknown,
-}
-
-/// Why a session ended.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionEnd {
-    /// The client said goodbye.
-    Terminated,
-    /// The client's connection broke.
-    ClientLost,
-    /// The target's connection broke.
-    TargetLost,
-    /// The client sent what the protocol does not allow.
-    ProtocolViolation,
-    /// The target answered other than planned.
-    PlanViolation,
-    /// Its identity, credential or grant ended.
-    AuthorityEnded,
-    /// A time limit was reached.
-    TimedOut,
-    /// The gateway stopped.
-    GatewayStopped,
-}
-
-/// What became of the short-lived role of a fenced session.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum RoleChange {
-    /// It was made, and the session logged in as it.
-    Created,
-    /// It got another group, because the session's grants had changed.
-    Regrouped,
-    /// It is gone from the target, with its sessions and all that it owned. This was looked up.
-    Dropped,
-    /// It could not be removed yet. The gateway goes on trying.
-    Left,
 }
 
 /// One entry of the access ledger.
@@ -296,6 +237,40 @@ pub enum AccessEvent {
         /// What the client wrote.
         sql: Commitment,
     },
+    /// A notification was let through to a client that listens: live grants covered its channel.
+    NotificationDelivered {
+        /// The session.
+        session: SessionId,
+        /// Who.
+        identity: IdentityName,
+        /// On which target.
+        target: TargetName,
+        /// Size of the control ledger under which it was decided.
+        control_size: u64,
+        /// The grants that cover the channel.
+        grants: Vec<GrantRef>,
+        /// The channel.
+        channel: String,
+        /// Bytes of the payload. They count as bytes of one row.
+        bytes: u64,
+        /// What whoever notified said.
+        payload: Commitment,
+    },
+    /// A notification came for a client that may not, or may no longer, listen. It is gone.
+    NotificationDropped {
+        /// The session.
+        session: SessionId,
+        /// Who.
+        identity: IdentityName,
+        /// On which target.
+        target: TargetName,
+        /// Size of the control ledger under which it was decided.
+        control_size: u64,
+        /// The channel.
+        channel: String,
+        /// Machine-readable reason.
+        reason: String,
+    },
 }
 
 impl AccessEvent {
@@ -308,7 +283,9 @@ impl AccessEvent {
             | Self::BatchRolledBack { session, .. }
             | Self::CommandIntended { session, .. }
             | Self::CommandFinished { session, .. }
-            | Self::CommandDenied { session, .. } => Some(*session),
+            | Self::CommandDenied { session, .. }
+            | Self::NotificationDelivered { session, .. }
+            | Self::NotificationDropped { session, .. } => Some(*session),
             Self::FenceRole { session, .. } => *session,
             Self::EpochStarted { .. }
             | Self::EpochEnded {}
@@ -333,7 +310,9 @@ impl AccessEvent {
             | Self::SessionClosed { .. }
             | Self::BatchRolledBack { .. }
             | Self::FenceRole { .. }
-            | Self::CancelRequested { .. } => None,
+            | Self::CancelRequested { .. }
+            | Self::NotificationDelivered { .. }
+            | Self::NotificationDropped { .. } => None,
         }
     }
 }

@@ -6,6 +6,12 @@ use std::str::FromStr;
 
 use crate::Mask;
 
+/// What stands in the place of a schema in the name of a channel.
+const CHANNEL: &str = "channel";
+
+/// The longest name of a channel, in bytes (`NAMEDATALEN` of PostgreSQL less one).
+pub const CHANNEL_BYTES_MAX: usize = 63;
+
 /// A relation by schema and name, exactly as the target's catalog spells them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelationName {
@@ -19,6 +25,12 @@ impl RelationName {
     /// Names a relation.
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
         Self { schema: schema.into(), name: name.into() }
+    }
+
+    /// Names a channel of LISTEN and NOTIFY. Only the actions [`Action::is_of_channel`] mean it so:
+    /// for all others the schema `channel` is a schema.
+    pub fn channel(name: impl Into<String>) -> Self {
+        Self::new(CHANNEL, name)
     }
 
     /// True for PostgreSQL's own catalogs. They are shown as far as grants cover what is in them, so
@@ -90,9 +102,50 @@ pub enum Action {
     Truncate,
     /// A function or procedure is called. It is named in the place of a relation, without columns.
     Execute,
+    /// Notifications of a channel are received. It is named in the place of a relation, as
+    /// `channel.NAME`, without columns.
+    Listen,
+    /// Whoever listens on a channel is notified.
+    Notify,
 }
 
 impl Action {
+    /// All of them, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Select,
+        Self::Insert,
+        Self::Update,
+        Self::Delete,
+        Self::Truncate,
+        Self::Execute,
+        Self::Listen,
+        Self::Notify,
+    ];
+
+    /// True if what it is done to is a channel, and no relation of the schema `channel`.
+    pub fn is_of_channel(self) -> bool {
+        match self {
+            Self::Listen | Self::Notify => true,
+            Self::Select
+            | Self::Insert
+            | Self::Update
+            | Self::Delete
+            | Self::Truncate
+            | Self::Execute => false,
+        }
+    }
+
+    /// What it is done to, in a word.
+    pub fn object(self) -> &'static str {
+        match self {
+            Self::Listen | Self::Notify => "channel",
+            Self::Execute => "function",
+            Self::Select | Self::Insert | Self::Update | Self::Delete | Self::Truncate => {
+                "relation"
+            }
+        }
+    }
+
     /// The action's name as in grants and records.
     pub fn name(self) -> &'static str {
         match self {
@@ -102,6 +155,8 @@ impl Action {
             Self::Delete => "delete",
             Self::Truncate => "truncate",
             Self::Execute => "execute",
+            Self::Listen => "listen",
+            Self::Notify => "notify",
         }
     }
 }
@@ -160,7 +215,7 @@ pub enum StatementKind {
     Empty,
     /// SELECT or VALUES.
     Read,
-    /// INSERT, UPDATE or DELETE.
+    /// INSERT, UPDATE, DELETE, NOTIFY: what others can see changes.
     Write,
     /// COPY … TO STDOUT.
     CopyOut,
@@ -172,7 +227,8 @@ pub enum StatementKind {
     Setting,
     /// PREPARE: a statement is kept, and nothing runs. Its touches are those of what it keeps.
     Prepare,
-    /// CLOSE, DEALLOCATE, DISCARD: what the session has kept is dropped.
+    /// CLOSE, DEALLOCATE, DISCARD, UNLISTEN: what the session has kept is dropped. LISTEN: it keeps
+    /// one thing more.
     Session,
 }
 
@@ -217,7 +273,9 @@ impl Facts {
     /// True if the statement counts against what grants limit: one that reads nothing but catalogs,
     /// as drivers do by themselves, does not.
     pub fn counts(&self) -> bool {
-        self.touches.is_empty() || !self.touches.iter().all(|touch| touch.relation.is_catalog())
+        let reads_catalog =
+            |touch: &Touch| touch.relation.is_catalog() && touch.action == Action::Select;
+        self.touches.is_empty() || !self.touches.iter().all(reads_catalog)
     }
 
     /// Builds the sorted list of touches from a map.

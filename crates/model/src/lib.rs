@@ -13,30 +13,35 @@ mod certificate;
 mod command;
 mod control;
 mod detector;
+mod ends;
 mod facts;
 mod grant;
 mod id;
 mod identity;
 mod mask;
 mod name;
+mod notification;
 mod time;
 mod written;
 
 pub use access::{
-    AccessEvent, AccessRecord, Commitment, FinishedResult, GrantRef, LedgerHead, MODE_FENCED,
-    MODE_MASK_ONLY, Redaction, RoleChange, SessionEnd,
+    AccessEvent, AccessRecord, Commitment, GrantRef, LedgerHead, MODE_FENCED, MODE_MASK_ONLY,
+    Redaction,
 };
 pub use certificate::{CertificateName, ParseCertificateNameError, SpiffeId, SubjectName};
 pub use command::{Command, CommandRef, Parameter, Protocol};
 pub use control::{ControlEvent, ControlRecord, MaskDeclaration, ScramVerifier};
 pub use detector::{Detector, Detectors, ParseDetectorError};
+pub use ends::{FinishedResult, RoleChange, SessionEnd};
 pub use facts::{
-    Action, Facts, MaskedColumn, ParseRelationNameError, RelationName, StatementKind, Touch,
+    Action, CHANNEL_BYTES_MAX, Facts, MaskedColumn, ParseRelationNameError, RelationName,
+    StatementKind, Touch,
 };
 pub use grant::{Grant, GrantHash, Limits, Scope, ScopeEntry};
 pub use id::{CredentialId, GrantId, ParseIdError, SessionId};
 pub use identity::{IdentityKind, Lifecycle, LoginMethod};
 pub use mask::{Mask, ParseMaskError};
 pub use name::{IdentityName, ParseNameError, TargetName};
+pub use notification::Notification;
 pub use time::{ParseTimestampError, Timestamp};
 pub use written::Written;

@@ -140,7 +140,7 @@ fn covering_grants<'s>(
     touch: &Touch,
     grants: &[&'s LiveGrant<'s>],
 ) -> Option<Vec<&'s LiveGrant<'s>>> {
-    if touch.relation.is_catalog() {
+    if touch.relation.is_catalog() && touch.action != Action::Execute {
         // What is shown of it is what all live grants cover together.
         let may = touch.action == Action::Select && !grants.is_empty();
         return may.then(|| grants.to_vec());

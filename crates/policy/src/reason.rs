@@ -27,7 +27,7 @@ pub enum DenyReason {
     #[error("permission denied")]
     NothingToJudge,
     /// No grant in its window has the action on the relation.
-    #[error("permission denied for relation {}: no live grant covers {action} on it", .relation.name)]
+    #[error("permission denied for {} {}: no live grant covers {action} on it", .action.object(), .relation.name)]
     NoGrant {
         /// The relation.
         relation: RelationName,
@@ -48,7 +48,7 @@ pub enum DenyReason {
         columns: BTreeSet<String>,
     },
     /// A grant would cover it, but its window has not begun or is over.
-    #[error("permission denied for relation {}: the grant for {action} on it is not in its time", .relation.name)]
+    #[error("permission denied for {} {}: the grant for {action} on it is not in its time", .action.object(), .relation.name)]
     OutsideWindow {
         /// The relation.
         relation: RelationName,
@@ -56,7 +56,7 @@ pub enum DenyReason {
         action: Action,
     },
     /// A grant would cover it, but its commands or rows are used up.
-    #[error("permission denied for relation {}: the grant for {action} on it is used up", .relation.name)]
+    #[error("permission denied for {} {}: the grant for {action} on it is used up", .action.object(), .relation.name)]
     LimitReached {
         /// The relation.
         relation: RelationName,

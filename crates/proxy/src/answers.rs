@@ -8,7 +8,8 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use journal::Pending;
+use journal::{Pending, PendingDelivery};
+use model::Notification;
 use pgwire::backend::{ParameterStatus, ReadyForQuery, Report};
 use pgwire::pipeline::{Answer, Entry};
 use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
@@ -29,6 +30,8 @@ pub(crate) enum Hold {
     Bytes(Bytes),
     /// Bytes that wait until an outcome is durable.
     Outcome(Pending, Bytes),
+    /// A notification that waits until it is on record, with the process that the client reads.
+    Notification(Box<PendingDelivery>, u32),
 }
 
 impl Session {
@@ -56,6 +59,10 @@ impl Session {
                 Hold::Outcome(pending, bytes) => {
                     pending.durable().await?;
                     self.answer_client(bytes);
+                }
+                Hold::Notification(pending, process) => {
+                    let Notification { channel, payload, .. } = pending.durable().await?;
+                    self.answer_client(wire::notification(process, &channel, &payload)?);
                 }
             }
         }
@@ -129,8 +136,9 @@ impl Session {
                 }
                 Ok(true)
             }
-            // Only LISTEN, which is denied, lets a client receive these.
-            BackendMessage::NotificationResponse(_) => Ok(true),
+            BackendMessage::NotificationResponse(notification) => {
+                self.take_notification(notification).await.map(|()| true)
+            }
             BackendMessage::ParameterStatus(status) => self.take_status(status).map(|()| true),
             BackendMessage::ErrorResponse(report)
                 if report.is_fatal() && self.replies.is_empty() =>

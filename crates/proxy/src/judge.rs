@@ -271,7 +271,8 @@ pub(crate) fn granted(
 ) -> GrantedColumns {
     let mut granted: GrantedColumns = BTreeMap::new();
     for entry in registry.live_grants(identity, target, now).flat_map(|live| &live.grant.scope) {
-        for action in &entry.actions {
+        // Nothing of the catalog, and no right of a role, goes by channels.
+        for action in entry.actions.iter().filter(|action| !action.is_of_channel()) {
             let columns: &mut BTreeSet<String> =
                 granted.entry((entry.relation.clone(), *action)).or_default();
             columns.extend(entry.columns.iter().cloned());

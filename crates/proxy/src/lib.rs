@@ -44,6 +44,7 @@ mod judge;
 mod lifeline;
 mod listener;
 mod names;
+mod notifications;
 mod outbox;
 mod outcomes;
 mod parameters;

@@ -264,6 +264,11 @@ impl TargetLink {
         self.was_cancelled.load(Ordering::Relaxed)
     }
 
+    /// The process of the session on the target, if it told.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.key.as_ref().map(|key| key.pid)
+    }
+
     /// Asks the target to cancel what the session runs. Returns at once; a failure is logged, and
     /// the session's own deadline ends what was not cancelled.
     pub(crate) fn cancel(&self) {

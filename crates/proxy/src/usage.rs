@@ -59,6 +59,13 @@ impl UsageFold {
                     usage.bytes = usage.bytes.saturating_add(*bytes);
                 }
             }
+            (AccessEvent::NotificationDelivered { grants, bytes, .. }, _) => {
+                for grant in grants {
+                    let usage = self.by_grant.entry(grant.id).or_default();
+                    usage.rows = usage.rows.saturating_add(1);
+                    usage.bytes = usage.bytes.saturating_add(*bytes);
+                }
+            }
             (_, Some(_) | None) => {}
         }
     }

@@ -84,6 +84,16 @@ pub(crate) fn parameter_status(name: &str, value: &str) -> Result<Bytes, WriteEr
     Ok(out.freeze())
 }
 
+pub(crate) fn notification(
+    process: u32,
+    channel: &str,
+    payload: &str,
+) -> Result<Bytes, WriteError> {
+    let mut out = BytesMut::new();
+    write::notification_response(&mut out, process, channel, payload)?;
+    Ok(out.freeze())
+}
+
 pub(crate) fn copy_fail(reason: &str) -> Result<Bytes, WriteError> {
     let mut out = BytesMut::new();
     write::copy_fail(&mut out, reason)?;

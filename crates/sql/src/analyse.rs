@@ -16,7 +16,9 @@ use crate::variable::Variable;
 use crate::walk::{Shape, Walk};
 use crate::world::World;
 use crate::{Effect, Output, Plan, Refusal, Request, Uses};
-use crate::{cursor, digest, explain, limits, prepare, set_config, transaction, tree, variable};
+use crate::{
+    channel, cursor, digest, explain, limits, prepare, set_config, transaction, tree, variable,
+};
 
 /// OID of the type that SHOW returns.
 const TEXT_OID: u32 = 25;
@@ -86,7 +88,9 @@ pub(crate) fn statement(
         NodeEnum::ExecuteStmt(statement) => prepare::execute(&world, statement),
         NodeEnum::DeallocateStmt(statement) => prepare::deallocate(statement),
         NodeEnum::DiscardStmt(statement) => prepare::discard(statement),
-        NodeEnum::UnlistenStmt(statement) => Ok(prepare::unlisten(statement)),
+        NodeEnum::ListenStmt(statement) => channel::listen(statement),
+        NodeEnum::UnlistenStmt(statement) => channel::unlisten(statement),
+        NodeEnum::NotifyStmt(statement) => channel::notify(statement),
         other => Err(unsupported(&other)),
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct};
 
 /// Fields that say only where a node stood, or which version of the grammar read it.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 11] = [
     "location",
     "arg_location",
     "stmt_location",
@@ -21,6 +21,7 @@ const PLACES: [&str; 10] = [
     "rexpr_list_end",
     "match_location",
     "name_location",
+    "payload_location",
 ];
 
 /// The bytes of a tree; nothing if it holds what no tree of this grammar holds.

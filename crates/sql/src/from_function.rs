@@ -28,8 +28,16 @@ impl Walk<'_> {
     pub(crate) fn function_source(&mut self, source: RangeFunction) -> Result<Source, Refusal> {
         let RangeFunction { lateral, ordinality, is_rowsfrom, functions, alias, coldeflist } =
             source;
-        let alias = names::checked_alias(alias)?;
+        let mut alias = names::checked_alias(alias)?;
         let mut called = functions.into_iter().map(called).collect::<Result<Vec<_>, Refusal>>()?;
+        if let [only] = called.as_slice()
+            && is_session_name(&only.call)
+            && alias.is_none()
+        {
+            // What stands in its place has another name.
+            let aliasname = last_name(&only.call.funcname)?;
+            alias = Some(Alias { aliasname, ..Alias::default() });
+        }
         let first = called.first().ok_or_else(|| Refusal::syntax("not a function in FROM"))?;
         let name = match &alias {
             Some(alias) => alias.aliasname.clone(),
@@ -94,6 +102,9 @@ impl Walk<'_> {
         if is_listed {
             return Ok((result_columns(call, alias)?, true));
         }
+        if let Some(alias) = alias.filter(|_| is_session_name(call)) {
+            return Ok((vec![(alias.aliasname.clone(), Value::computed())], true));
+        }
         match self.granted_function(&call.funcname)? {
             Some(function) => {
                 let shown = alias.map(|alias| alias.aliasname.as_str());
@@ -105,8 +116,10 @@ impl Walk<'_> {
 
     fn call_in_from(&mut self, call: FuncCall) -> Result<Node, Refusal> {
         let name = last_name(&call.funcname)?;
-        if functions::is_session_name(&name) {
-            return Err(Refusal::function(&name));
+        if is_session_name(&call) {
+            // The name, as the gateway answers it, by a function that returns just that.
+            let text = tree::typed_text(self.session_text(&name), "text");
+            return Ok(tree::call("name", vec![text]));
         }
         // `unnest` of several arrays is syntax, which PostgreSQL knows only without a schema.
         let is_zip = name == UNNEST && call.args.len() > 1;
@@ -148,6 +161,12 @@ impl Walk<'_> {
         }
         Ok((checked, columns))
     }
+}
+
+/// True for `current_schema()` and its like, without arguments.
+fn is_session_name(call: &FuncCall) -> bool {
+    call.args.is_empty()
+        && function_name(&call.funcname).is_ok_and(|name| functions::is_session_name(&name))
 }
 
 /// The last part of a function's name.

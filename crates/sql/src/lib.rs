@@ -19,6 +19,7 @@ mod catalog_call;
 mod catalog_routines;
 mod catalog_rows;
 mod catalog_source;
+mod channel;
 mod conflict;
 mod conversion;
 mod copy;

@@ -7,7 +7,9 @@ use pg_query::{Node, NodeEnum};
 
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::walk::Walk;
-use crate::{Refusal, catalog_call, functions, routines, sequences, session_call, text_search};
+use crate::{
+    Refusal, catalog_call, channel, functions, routines, sequences, session_call, text_search,
+};
 
 /// What a call turned out to be.
 enum Called {
@@ -82,6 +84,9 @@ impl Walk<'_> {
             && session_call::is_session_call(&name)
         {
             return self.session_call(&name, &call);
+        }
+        if function_name(&call.funcname).is_ok_and(|name| name == channel::PG_NOTIFY) {
+            return self.notify_call(call);
         }
         let FuncCall {
             funcname,
@@ -186,12 +191,16 @@ impl Walk<'_> {
     }
 
     fn session_name(&mut self, name: &str) -> Node {
-        let text = match name {
+        tree::typed_text(self.session_text(name), "name")
+    }
+
+    /// What a function of [`functions::is_session_name`] answers.
+    pub(crate) fn session_text(&mut self, name: &str) -> &str {
+        match name {
             "current_database" => self.world.database,
             "current_schema" => self.first_schema(),
             _ => self.world.identity,
-        };
-        tree::typed_text(text, "name")
+        }
     }
 
     /// The first schema of the search path that the client sees.

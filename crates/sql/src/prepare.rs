@@ -4,9 +4,7 @@
 //! name stands for ([`Plan::resolved`]). The arguments of EXECUTE are values of the client's own.
 
 use model::{Facts, StatementKind};
-use pg_query::protobuf::{
-    DeallocateStmt, DiscardMode, DiscardStmt, ExecuteStmt, PrepareStmt, UnlistenStmt,
-};
+use pg_query::protobuf::{DeallocateStmt, DiscardMode, DiscardStmt, ExecuteStmt, PrepareStmt};
 use pg_query::{Node, NodeEnum};
 
 use crate::analyse::{without_rows, write_out};
@@ -120,11 +118,4 @@ pub(crate) fn discard(statement: DiscardStmt) -> Result<Plan, Refusal> {
         }
     };
     Ok(Plan { effect, ..without_rows(StatementKind::Session, forward) })
-}
-
-/// UNLISTEN, of one channel or of all. LISTEN is denied, so the session listens to none; pools send it
-/// all the same when they take a connection back.
-pub(crate) fn unlisten(statement: UnlistenStmt) -> Plan {
-    let UnlistenStmt { conditionname: _ } = statement;
-    without_rows(StatementKind::Session, "UNLISTEN *")
 }

@@ -13,7 +13,7 @@ pub(crate) fn unsupported(node: &NodeEnum) -> Refusal {
         NodeEnum::CopyStmt(_) => later("not_supported_copy", "COPY at this place"),
         NodeEnum::ExplainStmt(_) => never("explain_not_allowed", "EXPLAIN here"),
         NodeEnum::ListenStmt(_) | NodeEnum::UnlistenStmt(_) | NodeEnum::NotifyStmt(_) => {
-            later("not_supported_notify", "LISTEN or NOTIFY")
+            later("not_supported_notify", "LISTEN or NOTIFY here")
         }
         NodeEnum::DoStmt(_) => never("code_not_allowed", "DO"),
         NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) | NodeEnum::RangeTableFunc(_) => {

@@ -83,6 +83,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) types: BTreeSet<u32>,
     /// The functions that are called under grants.
     pub(crate) executed: BTreeSet<RelationName>,
+    /// The channels that it notifies.
+    pub(crate) notified: BTreeSet<RelationName>,
     /// True once something in it writes.
     pub(crate) writes: bool,
     /// The cursor of `WHERE CURRENT OF`.
@@ -122,6 +124,7 @@ impl<'a> Walk<'a> {
             work: Work::default(),
             types: BTreeSet::new(),
             executed: BTreeSet::new(),
+            notified: BTreeSet::new(),
             writes: false,
             position: None,
             system_reads: BTreeSet::new(),
@@ -345,6 +348,9 @@ impl<'a> Walk<'a> {
         }
         for function in &self.executed {
             touches.insert((function.clone(), Action::Execute), BTreeSet::new());
+        }
+        for channel in &self.notified {
+            touches.insert((channel.clone(), Action::Notify), BTreeSet::new());
         }
         for relation in &self.system_reads {
             touches.entry((relation.clone(), Action::Select)).or_default();

@@ -16,7 +16,7 @@ const SCHEMA: &str = include_str!("../corpus/legitimate.sql");
 const STATEMENTS: &str = include_str!("../corpus/legitimate.jsonl");
 
 /// Statements that may be denied. Lower it when fewer are; it never rises.
-const DENIED_MAX: usize = 11;
+const DENIED_MAX: usize = 3;
 
 /// The relations that the grant of `agent` covers. It may only read.
 const READ: [&str; 6] =
@@ -82,7 +82,14 @@ fn undone<T>(wire: &mut Wire, work: impl FnOnce(&mut Wire) -> T) -> T {
 
 /// Runs a statement by both protocols.
 fn both(wire: &mut Wire, item: &Item) -> [Answer; 2] {
-    [wire.extended(&item.sql, &item.values(), 0), wire.simple(&item.inlined())]
+    // On a machine that is busy with other tests one may not be analysed in time; that says
+    // nothing of the statement, and what the client reads says to try again.
+    let again = |run: &mut dyn FnMut() -> Answer| {
+        let answer = run();
+        if answer.sqlstate().as_deref() == Some("57014") { run() } else { answer }
+    };
+    let extended = again(&mut || wire.extended(&item.sql, &item.values(), 0));
+    [extended, again(&mut || wire.simple(&item.inlined()))]
 }
 
 /// True if nothing is left behind that the next statement would notice.
@@ -160,7 +167,7 @@ fn few_statements_of_real_applications_are_denied() {
         per_mille % 10,
         denied.join(" ")
     );
-    assert!(total >= 300, "{total} statements are too few");
+    assert!(total >= 400, "{total} statements are too few");
     assert!(denied.len() <= DENIED_MAX, "{} are denied; the most is {DENIED_MAX}", denied.len());
 }
 
@@ -184,5 +191,7 @@ fn everything(database: &e2e::Database) -> Vec<String> {
     let sequences = sequences.iter().map(|name| format!("select,update:public.{name}"));
     let functions = functions.iter().map(|name| format!("execute:public.{name}"));
     let own = OWN.map(|name| format!("execute:pg_catalog.{name}"));
-    tables.chain(views).chain(sequences).chain(functions).chain(own).collect()
+    let channel = ["listen,notify:channel.jobs".to_owned()];
+    let named = tables.chain(views).chain(sequences).chain(functions).chain(own);
+    named.chain(channel).collect()
 }

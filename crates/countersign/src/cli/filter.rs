@@ -112,7 +112,14 @@ impl<'a> Sieve<'a> {
             let grants = grants.unwrap_or_default();
             return Subject { grants, decision: Some(Decision::Allowed), ..subject };
         }
-        let is_denial = matches!(event, AccessEvent::CommandDenied { .. });
+        if let AccessEvent::NotificationDelivered { grants, .. } = event {
+            let grants = grants.iter().map(|grant| grant.id).collect();
+            return Subject { grants, decision: Some(Decision::Allowed), ..subject };
+        }
+        let is_denial = matches!(
+            event,
+            AccessEvent::CommandDenied { .. } | AccessEvent::NotificationDropped { .. }
+        );
         Subject { decision: is_denial.then_some(Decision::Denied), ..subject }
     }
 

@@ -2,8 +2,8 @@
 
 use ledger::Record;
 use model::{
-    AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, Redaction, RoleChange, ScopeEntry,
-    SessionEnd, Touch,
+    AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, IdentityName, Redaction,
+    RoleChange, ScopeEntry, SessionEnd, TargetName, Touch,
 };
 
 /// When, and what happened, in one line. Holds no payload: statements are not shown here.
@@ -27,9 +27,7 @@ pub(crate) fn access(event: &AccessEvent) -> String {
         AccessEvent::EpochEnded {} => "gateway stopped in order".into(),
         AccessEvent::Heartbeat { sessions } => format!("alive, {sessions} sessions"),
         AccessEvent::AuthenticationFailed { claimed, target, peer, reason } => {
-            let claimed = claimed.as_ref().map_or("?", |name| name.as_str());
-            let target = target.as_ref().map_or("?", |name| name.as_str());
-            format!("LOGIN REFUSED  {claimed} on {target} from {peer}: {reason}")
+            login_refused(claimed.as_ref(), target.as_ref(), (peer, reason))
         }
         AccessEvent::SessionOpened {
             session, identity, target, peer, tls, mode, login, ..
@@ -54,8 +52,8 @@ pub(crate) fn access(event: &AccessEvent) -> String {
         AccessEvent::CommandIntended {
             session, sequence, identity, target, grants, facts, ..
         } => {
-            let touches = touches(&facts.touches);
-            let what = if touches.is_empty() { "nothing".to_owned() } else { touches };
+            let what = Some(touches(&facts.touches)).filter(|what| !what.is_empty());
+            let what = what.unwrap_or_else(|| "nothing".to_owned());
             let grants = grant_refs(grants);
             format!("{session}/{sequence}  ALLOWED {identity} on {target}: {what}{grants}")
         }
@@ -81,14 +79,48 @@ pub(crate) fn access(event: &AccessEvent) -> String {
                 hidden(redactions)
             )
         }
+        AccessEvent::NotificationDelivered { session, .. }
+        | AccessEvent::NotificationDropped { session, .. } => {
+            format!("{session}  {}", notification(event))
+        }
         AccessEvent::CommandDenied {
             session, sequence, identity, target, reason, touches, ..
         } => {
-            let touched = self::touches(touches);
-            let touched = if touched.is_empty() { touched } else { format!(": {touched}") };
+            let touched = touched(touches);
             format!("{session}/{sequence}  DENIED {identity} on {target}, {reason}{touched}")
         }
     }
+}
+
+/// What a denied command would have touched, if that is known.
+fn touched(touches: &[Touch]) -> String {
+    let list = self::touches(touches);
+    if list.is_empty() { list } else { format!(": {list}") }
+}
+
+/// What became of a notification.
+fn notification(event: &AccessEvent) -> String {
+    if let AccessEvent::NotificationDelivered { identity, target, grants, channel, bytes, .. } =
+        event
+    {
+        let grants = grant_refs(grants);
+        format!("NOTIFIED {identity} on {target}: channel {channel}, {bytes} bytes{grants}")
+    } else if let AccessEvent::NotificationDropped { identity, target, channel, reason, .. } = event
+    {
+        format!("NOTIFICATION DROPPED for {identity} on {target}, {reason}: channel {channel}")
+    } else {
+        String::new()
+    }
+}
+
+fn login_refused(
+    claimed: Option<&IdentityName>,
+    target: Option<&TargetName>,
+    (peer, reason): (&str, &str),
+) -> String {
+    let claimed = claimed.map_or("?", IdentityName::as_str);
+    let target = target.map_or("?", TargetName::as_str);
+    format!("LOGIN REFUSED  {claimed} on {target} from {peer}: {reason}")
 }
 
 /// How the identity was proved, if the record says so.
@@ -158,7 +190,12 @@ fn granted(grant: &Grant) -> String {
 pub(crate) fn scope_entry(entry: &ScopeEntry) -> String {
     let actions: Vec<&str> = entry.actions.iter().map(|action| action.name()).collect();
     let columns: Vec<&str> = entry.columns.iter().map(String::as_str).collect();
-    format!("{}:{}({})", actions.join(","), entry.relation, columns.join(","))
+    let actions = actions.join(",");
+    match columns.as_slice() {
+        // A function or a channel.
+        [] => format!("{actions}:{}", entry.relation),
+        columns => format!("{actions}:{}({})", entry.relation, columns.join(",")),
+    }
 }
 
 fn touches(touches: &[Touch]) -> String {

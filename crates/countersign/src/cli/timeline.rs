@@ -53,7 +53,9 @@ fn timeline(session: SessionId, found: &[Stored]) -> String {
             escape(&records::access(event))
         ));
         let payload = &stored.payload;
-        for (field, name) in [("sql", "asked"), ("forwarded", "ran"), ("parameters", "with")] {
+        let fields =
+            [("sql", "asked"), ("forwarded", "ran"), ("parameters", "with"), ("payload", "said")];
+        for (field, name) in fields {
             if let Some(value) = payload.value(field) {
                 out.push(format!("{:24}{name:<6} {}", "", escape(value)));
             }
@@ -71,7 +73,7 @@ fn timeline(session: SessionId, found: &[Stored]) -> String {
 fn summary(session: SessionId, found: &[Stored]) -> Vec<(&'static str, String)> {
     let mut lines = vec![("session", session.to_string())];
     let mut end = "not on record: it is open, or its gateway was killed".to_owned();
-    let (mut allowed, mut denied, mut rows) = (0_u64, 0_u64, 0_u64);
+    let (mut allowed, mut denied, mut rows, mut notified) = (0_u64, 0_u64, 0_u64, 0_u64);
     for AccessRecord { at, event } in found.iter().filter_map(access) {
         if let AccessEvent::SessionOpened {
             identity, target, peer, tls, mode, application, ..
@@ -87,6 +89,8 @@ fn summary(session: SessionId, found: &[Stored]) -> Vec<(&'static str, String)> 
             end = format!("{at}, {}", records::session_end(*reason));
         } else if let AccessEvent::CommandFinished { rows: sent, .. } = event {
             rows = rows.saturating_add(*sent);
+        } else if matches!(event, AccessEvent::NotificationDelivered { .. }) {
+            notified = notified.saturating_add(1);
         } else if matches!(event, AccessEvent::CommandIntended { .. }) {
             allowed = allowed.saturating_add(1);
         } else if matches!(event, AccessEvent::CommandDenied { .. }) {
@@ -95,6 +99,9 @@ fn summary(session: SessionId, found: &[Stored]) -> Vec<(&'static str, String)> 
     }
     lines.push(("closed", end));
     lines.push(("commands", format!("{allowed} allowed, {denied} denied, {rows} rows sent")));
+    if notified > 0 {
+        lines.push(("notifications", notified.to_string()));
+    }
     lines
 }
 

@@ -23,6 +23,14 @@ struct Use {
     touched: BTreeMap<(RelationName, Action), Touched>,
 }
 
+impl Use {
+    /// Notes that the grant was used then.
+    fn note(&mut self, at: Timestamp) {
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.last = self.last.max(Some(at));
+    }
+}
+
 #[derive(Default)]
 struct Touched {
     commands: u64,
@@ -70,6 +78,16 @@ fn uses(case: &Case<'_>) -> BTreeMap<GrantId, Use> {
             count(case, uses.entry(named.id).or_default(), named.id, command);
         }
     }
+    for notified in &case.history.notifications {
+        if !case.scope.covers(notified.at, Some(&notified.identity), Some(&notified.target)) {
+            continue;
+        }
+        for named in notified.grants() {
+            let of_grant = uses.entry(named.id).or_default();
+            add(&mut of_grant.rows, 1);
+            of_grant.note(notified.at);
+        }
+    }
     uses
 }
 
@@ -79,8 +97,7 @@ fn count(case: &Case<'_>, used: &mut Use, id: GrantId, command: &Intended) {
         add(&mut used.rows, finished.rows);
         add(&mut used.affected, finished.affected);
     }
-    used.first = Some(used.first.map_or(command.at, |first| first.min(command.at)));
-    used.last = used.last.max(Some(command.at));
+    used.note(command.at);
     let Some(entry) = case.inventory.grant(id) else { return };
     for touch in &command.facts.touches {
         let granted = columns(entry, &touch.relation, touch.action);
@@ -169,7 +186,11 @@ fn scope_use(entry: &GrantEntry, used: &Use, relation: RelationName, action: Act
         commands: touched.map_or(0, |touched| touched.commands),
         // These take no column: those of its line belong to the line's other actions.
         unused: match action {
-            Action::Delete | Action::Truncate | Action::Execute => BTreeSet::new(),
+            Action::Delete
+            | Action::Truncate
+            | Action::Execute
+            | Action::Listen
+            | Action::Notify => BTreeSet::new(),
             Action::Select | Action::Insert | Action::Update => {
                 granted.difference(&used).cloned().collect()
             }

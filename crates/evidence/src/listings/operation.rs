@@ -38,6 +38,8 @@ const EVENT_TYPES: &[(&str, &str, &str)] = &[
     ("access",  "command_intended",      "data access, change or deletion is allowed, before it takes effect"),
     ("access",  "command_finished",      "an allowed command ends, with rows, bytes, duration and redactions"),
     ("access",  "command_denied",        "a command is denied; the target never saw it"),
+    ("access",  "notification_delivered", "a notification is let through to a session that listens"),
+    ("access",  "notification_dropped",  "a notification is dropped: no live grant covers its channel"),
 ];
 
 pub(super) fn sessions(case: &Case<'_>) -> Artefact<SessionRow> {
@@ -162,6 +164,8 @@ fn access_kind(event: &AccessEvent) -> &'static str {
         AccessEvent::CommandIntended { .. } => "command_intended",
         AccessEvent::CommandFinished { .. } => "command_finished",
         AccessEvent::CommandDenied { .. } => "command_denied",
+        AccessEvent::NotificationDelivered { .. } => "notification_delivered",
+        AccessEvent::NotificationDropped { .. } => "notification_dropped",
     }
 }
 
@@ -215,7 +219,7 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), EVENT_TYPES.len());
-        // Twelve variants of `AccessEvent`, thirteen of `ControlEvent`; their matches are exhaustive.
-        assert_eq!(names.len(), 25);
+        // Fourteen variants of `AccessEvent`, thirteen of `ControlEvent`; their matches are exhaustive.
+        assert_eq!(names.len(), 27);
     }
 }

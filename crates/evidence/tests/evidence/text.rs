@@ -86,7 +86,7 @@ fn every_population_has_one_line_for_each_record_that_it_lists() {
     let cases = [
         ("identities.csv", 3), ("commands.csv", 6), ("denials.csv", 4), ("redactions.csv", 2),
         ("sessions.csv", 3), ("authentication_failures.csv", 1), ("administration.csv", 12),
-        ("findings.csv", 36), ("exceptions.csv", 0), ("grants.csv", 6),
+        ("findings.csv", 36), ("exceptions.csv", 0), ("grants.csv", 6), ("notifications.csv", 0),
     ];
     for (name, count) in cases {
         assert_eq!(lines(name), count, "{name}");

@@ -73,6 +73,31 @@ fn finished(session: SessionId, sequence: u64, result: FinishedResult) -> Access
     }
 }
 
+fn notified(session: SessionId, identity: &str) -> [AccessEvent; 2] {
+    let identity: IdentityName = identity.parse().unwrap();
+    let target: TargetName = "billing".parse().unwrap();
+    let (channel, control_size) = ("orders".to_owned(), 0);
+    let dropped = AccessEvent::NotificationDropped {
+        session,
+        identity: identity.clone(),
+        target: target.clone(),
+        control_size,
+        channel: channel.clone(),
+        reason: String::new(),
+    };
+    let delivered = AccessEvent::NotificationDelivered {
+        session,
+        identity,
+        target,
+        control_size,
+        grants: vec![],
+        channel,
+        bytes: 0,
+        payload: Commitment(String::new()),
+    };
+    [delivered, dropped]
+}
+
 fn closed(session: SessionId, commands: u64, reason: SessionEnd) -> AccessEvent {
     AccessEvent::SessionClosed { session, commands, reason }
 }
@@ -141,6 +166,30 @@ fn a_record_stands_only_where_it_can_follow() {
     for (before, event, expected) in cases {
         let mut rules = after(before.clone());
         assert_eq!(apply(&mut rules, event.clone()), expected, "{event:?} after {before:?}");
+    }
+}
+
+#[test]
+fn notifications_stand_anywhere_in_an_open_session_of_their_own() {
+    let open = || vec![started(), opened(ONE)];
+    let running = || [open(), vec![intended(ONE, 1)]].concat();
+    let ended = || [open(), vec![closed(ONE, 0, SessionEnd::Terminated)]].concat();
+    #[rustfmt::skip]
+    let cases = [
+        (open(),                               "agent", Ok(())),
+        (running(),                            "agent", Ok(())),
+        (open(),                               "other", Err(RuleError::OtherSession(ONE))),
+        (ended(),                              "agent", Err(RuleError::SessionUnknown(ONE))),
+        (vec![started()],                      "agent", Err(RuleError::SessionUnknown(ONE))),
+        (vec![],                               "agent", Err(RuleError::OutsideEpoch)),
+        ([open(), vec![started()]].concat(),   "agent", Err(RuleError::Unsettled(ONE))),
+    ];
+    for (before, identity, expected) in cases {
+        for event in notified(ONE, identity) {
+            let mut rules = after(before.clone());
+            assert_eq!(apply(&mut rules, event.clone()), expected, "{event:?} after {before:?}");
+            assert_eq!(rules, after(before.clone()), "they have no number and leave nothing open");
+        }
     }
 }
 

@@ -16,8 +16,8 @@ pub use to_client::{
     authentication_ok, authentication_sasl, authentication_sasl_continue,
     authentication_sasl_final, backend_key_data, bind_complete, close_complete, command_complete,
     data_row, empty_query_response, error_fields, error_response, negotiate_protocol_version,
-    no_data, notice_fields, notice_response, parameter_description, parameter_status,
-    parse_complete, portal_suspended, ready_for_query, row_description,
+    no_data, notice_fields, notice_response, notification_response, parameter_description,
+    parameter_status, parse_complete, portal_suspended, ready_for_query, row_description,
 };
 pub use to_target::{
     BindFields, bind, cancel_request, close, copy_data, copy_done, copy_fail, describe, execute,

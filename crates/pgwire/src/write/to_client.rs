@@ -277,6 +277,24 @@ pub fn parameter_status(out: &mut BytesMut, name: &str, value: &str) -> Result<(
     })
 }
 
+/// Passes on what a session that listens is notified of.
+///
+/// # Errors
+///
+/// [`WriteError::InnerNul`] if channel or payload holds a NUL.
+pub fn notification_response(
+    out: &mut BytesMut,
+    pid: u32,
+    channel: &str,
+    payload: &str,
+) -> Result<(), WriteError> {
+    message(out, b'A', |out| {
+        out.put_u32(pid);
+        text(out, channel)?;
+        text(out, payload)
+    })
+}
+
 /// Tells what a cancel request must name. In protocol 3.0 the key must have four bytes.
 ///
 /// # Errors

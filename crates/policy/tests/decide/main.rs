@@ -5,8 +5,8 @@
 mod fixture;
 mod properties;
 
-use model::{Action, Facts, GrantId, Limits, RelationName, StatementKind};
-use policy::{Decision, DenyReason, Standing, Usage, check, decide};
+use model::{Action, Facts, GrantId, Limits, Notification, RelationName, SessionId, StatementKind};
+use policy::{Decision, DenyReason, Standing, Usage, check, decide, judge_notification};
 
 use crate::fixture::{Inventory, at, command, facts, grant, reads, reason, set, touch};
 
@@ -26,6 +26,60 @@ fn a_window_includes_its_start_and_excludes_its_end() {
         let wanted = reads("customers", &["id"]);
         assert_eq!(reason(&wanted, std::slice::from_ref(&grant), now), expected, "at {now}");
     }
+}
+
+#[test]
+fn a_notification_passes_while_a_grant_to_listen_covers_its_channel() {
+    let on = |number, action, channel: &str| {
+        let mut made = grant(number).on(channel, &[action], &[]).during(100, 200);
+        made.grant.scope[0].relation = RelationName::channel(channel);
+        made
+    };
+    let mut used_up = on(1, Action::Listen, "orders");
+    (used_up.grant.limits.rows, used_up.usage.rows) = (Some(5), 5);
+    // A relation of a schema `channel` is no channel.
+    let relation = on(1, Action::Select, "orders");
+    #[rustfmt::skip]
+    let cases = [
+        (on(1, Action::Listen, "orders"), 150, None),
+        (on(1, Action::Listen, "orders"), 200, Some("outside_window")),
+        (on(1, Action::Listen, "Orders"), 150, Some("no_grant")),
+        (on(1, Action::Notify, "orders"), 150, Some("no_grant")),
+        (used_up,                         150, Some("limit_reached")),
+        (relation,                        150, Some("no_grant")),
+    ];
+    for (made, now, expected) in cases {
+        let inventory = Inventory::new(std::slice::from_ref(&made));
+        let notification = |identity: &str| Notification {
+            session: SessionId::from_random(1),
+            identity: identity.parse().unwrap(),
+            target: "billing".parse().unwrap(),
+            channel: "orders".into(),
+            payload: "said".into(),
+        };
+        let judge =
+            |identity| judge_notification(notification(identity), &inventory.standing(), at(now));
+        match (judge("billing-agent"), expected) {
+            (Ok(deliverable), None) => {
+                assert_eq!(deliverable.grants().len(), 1);
+                assert_eq!(deliverable.into_notification().payload, "said");
+            }
+            (Err(dropped), Some(reason)) => assert_eq!(dropped.reason, reason),
+            (judged, _) => panic!("{judged:?}, expected {expected:?}"),
+        }
+        assert_eq!(judge("someone-else").unwrap_err().reason, "standing_mismatch");
+    }
+}
+
+#[test]
+fn a_function_of_the_system_needs_a_grant_that_names_it() {
+    let mut calls = facts(StatementKind::Write, vec![touch("x", Action::Execute, &[])]);
+    calls.touches[0].relation = RelationName::new("pg_catalog", "pg_advisory_lock");
+    let mut made = grant(1).on("x", &[Action::Execute], &[]);
+    assert_eq!(reason(&calls, &[made.clone()], 150), Some("no_grant"));
+    made.grant.scope[0].relation = calls.touches[0].relation.clone();
+    assert_eq!(reason(&calls, &[made], 150), None);
+    assert!(calls.counts());
 }
 
 #[test]

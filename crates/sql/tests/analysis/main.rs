@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the counts are a result of the tests")]
 
 mod catalogs;
+mod channels;
 mod common;
 mod conversions;
 mod copies;
