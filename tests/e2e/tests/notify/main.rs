@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod drivers;
 mod equal;
 mod judged;
 mod recorded;
@@ -145,6 +146,21 @@ fn a_granted_channel_is_heard_while_idle_and_within_batches() {
     world.notify("orders", "not heard");
     assert_eq!(hear_within(&mut wire, LONG_ENOUGH), None);
     assert!(world.recorded("notification_dropped").is_empty(), "DISCARD reached the target");
+}
+
+#[test]
+fn a_session_that_ended_leaves_nobody_who_listens() {
+    let world = World::new();
+    let mut wire = world.connect();
+    wire.simple("LISTEN orders");
+    wire.send_message(b'X', b"");
+    assert!(wire.answer(SOON).is_closed());
+    // Perhaps over the connection to the target that the other one had.
+    let mut next = world.connect();
+    world.notify("orders", "for nobody");
+    assert_eq!(hear_within(&mut next, LONG_ENOUGH), None);
+    assert!(world.recorded("notification_dropped").is_empty());
+    assert!(world.recorded("notification_delivered").is_empty());
 }
 
 #[test]
