@@ -55,7 +55,9 @@ fn control_size(event: &AccessEvent) -> Option<u64> {
     match event {
         AccessEvent::SessionOpened { control_size, .. }
         | AccessEvent::CommandIntended { control_size, .. }
-        | AccessEvent::CommandDenied { control_size, .. } => Some(*control_size),
+        | AccessEvent::CommandDenied { control_size, .. }
+        | AccessEvent::NotificationDelivered { control_size, .. }
+        | AccessEvent::NotificationDropped { control_size, .. } => Some(*control_size),
         AccessEvent::EpochStarted { .. }
         | AccessEvent::EpochEnded {}
         | AccessEvent::Heartbeat { .. }

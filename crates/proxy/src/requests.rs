@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
+use pgwire::Named;
 use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
-use pgwire::Named;
 use policy::{Allowed, Denied};
 use tokio::time::Instant;
 

@@ -170,7 +170,7 @@ fn both_ledgers(args: &Args, key: &VKey, known: &Known) -> Result<(Value, String
     if value.get("ok") == Some(&Value::Bool(true))
         && let Err(rolled_back) = named.check(control_size.unwrap_or(0))
     {
-        text.push_str(&format!("control: FAULT. {rolled_back}\n"));
+        text = format!("{text}control: FAULT. {rolled_back}\n");
         set(&mut value, "ok", json!(false));
         set(&mut value, "fault", json!({ "ledger": "control", "what": rolled_back.to_string() }));
     }

@@ -1,7 +1,12 @@
 //! LISTEN and NOTIFY by grant: what comes is judged, counted and recorded one by one, whenever it
 //! comes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod drivers;
 mod equal;
