@@ -1,6 +1,6 @@
 //! Whoever reads a masked row and writes it back does not overwrite what the masks hide.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -54,10 +54,9 @@ impl World {
     fn new(make: impl Fn(&Database) -> Target) -> Self {
         let database = Cluster::shared().billing();
         database.run(SCHEMA);
-        let mut target = make(&database);
-        target.masks =
-            MASKS.map(|(name, with)| (format!("billing.vault.{name}"), with.to_owned())).into();
-        target.after = "[[target.free_text]]\ncolumn = \"billing.vault.body\"".to_owned();
+        let masks = MASKS.map(|(name, with)| (format!("billing.vault.{name}"), with.to_owned()));
+        let after = "[[target.free_text]]\ncolumn = \"billing.vault.body\"".to_owned();
+        let target = Target { masks: masks.into(), after, ..make(&database) };
         let gateway = Gateway::start(&Settings::new(vec![target]));
         let token = gateway.identity("agent");
         let scope = ["select,insert,update:billing.vault", "select,insert:billing.archive"];
