@@ -14,8 +14,10 @@
 
 mod certificate;
 mod login;
+mod mock;
 mod token;
 
 pub use certificate::{Certificate, end_point};
-pub use login::{AuthError, Identified, Login, MockSecret, ScramProof, Verifiers};
+pub use login::{AuthError, Identified, Login, ScramProof, Verifiers};
+pub use mock::MockSecret;
 pub use token::{Token, issue};

@@ -44,6 +44,7 @@ mod locks;
 mod lookup;
 mod masked_view;
 mod meaning;
+mod mention;
 mod merge;
 mod names;
 mod operation;

@@ -14,7 +14,8 @@ use pg_query::Node;
 use crate::catalog::{Column, Relation, RelationKind};
 use crate::free_text::is_detected;
 use crate::guard::{Constant, Guard, GuardedParameter};
-use crate::masked_view::{self, Substitute};
+use crate::masked_view;
+pub(crate) use crate::mention::{Reach, Shape, Use};
 use crate::scope::{self, CommonTable, Content, Found, Item, Level, Origin, ScopeColumn, Value};
 use crate::sight::Sight;
 use crate::splice::Splices;
@@ -23,50 +24,6 @@ use crate::tree;
 use crate::work::Work;
 use crate::world::World;
 use crate::{Refusal, Uses, limits, types};
-
-/// One mention of a relation in a statement, and what the statement does there.
-#[derive(Debug)]
-pub(crate) struct Use {
-    pub(crate) relation: Arc<Relation>,
-    pub(crate) touched: BTreeMap<Action, BTreeSet<String>>,
-    /// Whether the statement asked for the tables below it too.
-    pub(crate) reach: Reach,
-    /// Whether they are included.
-    pub(crate) descends: bool,
-    /// The view of a fence that is read in its place.
-    pub(crate) view: Option<Arc<Substitute>>,
-    /// Whether its columns must be named in a subquery.
-    pub(crate) spells: bool,
-    /// The columns of its whole rows, where one is asked for.
-    pub(crate) rows: BTreeSet<String>,
-}
-
-impl Use {
-    /// The columns that a subquery in its place must name; nothing if it needs none.
-    pub(crate) fn spelled(&self) -> Option<Vec<String>> {
-        let read = self.touched.get(&Action::Select).into_iter().flatten();
-        let columns: BTreeSet<String> = read.chain(&self.rows).cloned().collect();
-        self.spells.then(|| columns.into_iter().collect())
-    }
-}
-
-/// What a walk found out about one mention of a relation, for the next one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shape {
-    /// Whether the tables below it are included.
-    pub(crate) descends: bool,
-    /// The columns that a subquery in its place names.
-    pub(crate) spelled: Option<Vec<String>>,
-}
-
-/// Whether a mention of a relation means the tables below it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// `ONLY t`.
-    Only,
-    /// `t`.
-    Below,
-}
 
 /// One walk over one statement.
 pub(crate) struct Walk<'a> {

@@ -2,7 +2,8 @@
 //!
 //! Source: PostgreSQL manual, "Data Types"; the `*_recv` functions of each type for binary forms.
 
-use std::net::IpAddr;
+// The addresses alone: `core` has no sockets.
+use core::net::IpAddr;
 
 use super::decimal::Decimal;
 use super::moment;
