@@ -245,6 +245,11 @@ impl<T> ReplyQueue<T> {
         self.entries.front().map(|entry| (entry.expected, &entry.payload))
     }
 
+    /// Returns the payloads of all entries, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|entry| &entry.payload)
+    }
+
     /// Returns how many entries wait.
     pub fn len(&self) -> usize {
         self.entries.len()

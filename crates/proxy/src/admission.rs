@@ -20,6 +20,7 @@ use crate::cancel::Registration;
 use crate::clock;
 use crate::copying::CopyIn;
 use crate::directory::OpenSession;
+use crate::doubts::Doubts;
 use crate::fence::{Fence, FenceError, SessionRole, Standing};
 use crate::footing::{LABEL, footing};
 use crate::gate::Gate;
@@ -261,6 +262,7 @@ impl Admitted {
             running_since: None,
             has_more_requests: false,
             open_until: None,
+            doubts: Doubts::default(),
             last_activity: Instant::now(),
             phase: Phase::Running,
             client_stalled_since: None,

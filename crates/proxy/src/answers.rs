@@ -5,6 +5,7 @@
 //! **Invariant:** the message that tells the client that a command ended waits until its outcome
 //! is durable.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
 use sql::Effect;
 
 use crate::authority::TRANSACTION_ENDED;
-use crate::compare::{KIND, Part, Took, compare, no_columns, part};
+use crate::compare::{KIND, Part, Took, described, part};
 use crate::errors::Origin;
 use crate::judge;
 use crate::reply::Reply;
@@ -38,6 +39,8 @@ impl Session {
     /// Deals with everything that the target has sent.
     pub(crate) async fn take_answers(&mut self) -> Result<(), Ending> {
         while let Some(event) = self.server.decoder.poll_event().map_err(Ending::Target)? {
+            self.look_again(&event).await;
+            let silent_since = self.doubts.condemned.then_some(self.holds.len());
             match event {
                 BackendEvent::Rows { bytes, rows } => {
                     self.take_rows(BackendKind::DataRow, bytes, rows)?;
@@ -47,6 +50,7 @@ impl Session {
                 }
                 BackendEvent::Message(message) => self.take_answer(message).await?,
             }
+            self.silence(silent_since);
         }
         self.flush_holds().await
     }
@@ -75,6 +79,10 @@ impl Session {
             return Err(Ending::Plan(KIND));
         };
         let running = payload.running().ok_or(Ending::Plan(KIND))?;
+        if self.doubts.condemned {
+            running.withheld = running.withheld.saturating_add(rows);
+            return Ok(());
+        }
         let rows = running.announced(kind, rows)?;
         if let Some(cut) = &mut self.cut {
             // Only the rest of a row that the client has begun to read still passes.
@@ -161,7 +169,13 @@ impl Session {
         }
         let took = match self.replies.answer(message.kind()).map_err(Ending::Target)? {
             Answer::Unasked => return Err(Ending::TargetLost),
-            Answer::Part { payload, .. } => Took::Part(part(payload, &message)?),
+            Answer::Part { payload, .. } => match part(payload, &message) {
+                Ok(part) => Took::Part(part),
+                Err(ending) => {
+                    let grounds = payload.running().map(|running| Arc::clone(&running.grounds));
+                    return self.disagree(ending, grounds.unwrap_or_default()).await;
+                }
+            },
             Answer::Done(entry) => Took::Done(entry.payload),
             Answer::Failed { entry, skipped } => Took::Failed(entry.payload, skipped),
         };
@@ -231,19 +245,17 @@ impl Session {
                 }
                 None => Err(Ending::Plan(KIND)),
             },
-            (Reply::Check(plan), BackendMessage::RowDescription(columns)) => {
-                compare(&plan, &columns)
-            }
-            (Reply::Check(plan), BackendMessage::NoData(_)) => no_columns(&plan),
-            (Reply::Describe(plan), BackendMessage::RowDescription(columns)) => {
-                compare(&plan, &columns)?;
-                self.holds.push(Hold::Bytes(columns.raw.into_bytes()));
-                Ok(())
-            }
-            (Reply::Describe(plan), BackendMessage::NoData(frame)) => {
-                self.holds.push(Hold::Bytes(frame.into_bytes()));
-                no_columns(&plan)
-            }
+            (Reply::Check(judged), message) => match described(&judged.plan, &message) {
+                Ok(()) => Ok(()),
+                Err(ending) => self.disagree(ending, judged.grounds).await,
+            },
+            (Reply::Describe(judged), message) => match described(&judged.plan, &message) {
+                Ok(()) => {
+                    self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
+                    Ok(())
+                }
+                Err(ending) => self.disagree(ending, judged.grounds).await,
+            },
             (
                 Reply::Ready | Reply::Unparsable(_) | Reply::Restore,
                 BackendMessage::ReadyForQuery(ready),
@@ -253,14 +265,7 @@ impl Session {
                 Ok(())
             }
             // Also: what must not be parsed was parsed.
-            (
-                Reply::Check(_)
-                | Reply::Describe(_)
-                | Reply::Ready
-                | Reply::Unparsable(_)
-                | Reply::Restore,
-                _,
-            ) => Err(Ending::Plan(KIND)),
+            (Reply::Ready | Reply::Unparsable(_) | Reply::Restore, _) => Err(Ending::Plan(KIND)),
         }
     }
 
@@ -316,6 +321,9 @@ impl Session {
     /// The batch is over and the state of the transaction is known.
     fn take_ready(&mut self, ready: &ReadyForQuery) -> Result<(), Ending> {
         self.status = ready.status;
+        if !self.ends_condemned(ready.status)? {
+            return Ok(());
+        }
         let at_risk = match self.status {
             TransactionStatus::Idle => AtRisk::Nothing,
             TransactionStatus::Open | TransactionStatus::Failed => AtRisk::Block,

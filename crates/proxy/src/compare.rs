@@ -96,7 +96,7 @@ fn part_of_commands(
 }
 
 /// Checks that a command returns exactly the columns that were judged.
-pub(crate) fn compare(plan: &Plan, columns: &RowDescription) -> Result<(), Ending> {
+fn compare(plan: &Plan, columns: &RowDescription) -> Result<(), Ending> {
     if plan.outputs.len() != columns.fields.len() {
         return Err(Ending::Plan("other columns"));
     }
@@ -133,8 +133,18 @@ fn compare_copy(
     }
 }
 
+/// Checks the answer to Describe.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others break the plan")]
+pub(crate) fn described(plan: &Plan, message: &BackendMessage) -> Result<(), Ending> {
+    match message {
+        BackendMessage::RowDescription(columns) => compare(plan, columns),
+        BackendMessage::NoData(_) => no_columns(plan),
+        _ => Err(Ending::Plan(KIND)),
+    }
+}
+
 /// Checks that a command without columns was meant to have none.
-pub(crate) fn no_columns(plan: &Plan) -> Result<(), Ending> {
+fn no_columns(plan: &Plan) -> Result<(), Ending> {
     if plan.outputs.is_empty() { Ok(()) } else { Err(Ending::Plan("no columns")) }
 }
 

@@ -111,7 +111,14 @@ impl Session {
     /// The target asks for the data of a command.
     pub(crate) fn begin_copy_in(&mut self, sequence: u64, plan: &Plan) -> Result<(), Ending> {
         let reader = plan.copy.as_ref().and_then(CopyReader::of);
-        self.copy_in = CopyIn::Taking(Box::new(Data { sequence, reader, ..Data::default() }));
+        let data = Box::new(Data { sequence, reader, ..Data::default() });
+        if self.doubts.condemned {
+            // The client has read an error and does not know that it should send data.
+            self.server.outbox.push(wire::copy_fail(ENDED)?);
+            self.copy_in = CopyIn::Ended(data);
+            return Ok(());
+        }
+        self.copy_in = CopyIn::Taking(data);
         if self.cut.is_some() { self.cut_copy_in() } else { Ok(()) }
     }
 

@@ -1,9 +1,16 @@
-//! Why a command is denied: a code for the record, words for the client.
+//! Why a command is denied: a code for the record, words for the client; and that it is recorded before
+//! the client reads them.
 
+use std::sync::atomic::Ordering;
+
+use journal::JournalError;
+use model::CommandRef;
 use pgwire::TransactionStatus;
+use policy::Denied;
 
-use crate::errors;
+use crate::session::{Ending, Session};
 use crate::wire::Refused;
+use crate::{clock, errors};
 
 /// What a denied client reads.
 #[derive(Debug)]
@@ -79,5 +86,46 @@ impl From<sql::Refusal> for Denial {
         let sql::Refusal { code, sqlstate, message, hint, place, .. } = refusal;
         let error = Refused { hint, place, ..Refused::new(sqlstate, message) };
         Self { reason: code.to_owned(), error }
+    }
+}
+
+impl Session {
+    pub(crate) async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
+        let denied = self.denied(text, &denial);
+        self.record_denial(denied).await?;
+        self.refuse_query(&denial.in_state(self.status))
+    }
+
+    pub(crate) async fn deny_in_batch(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
+        let denied = self.denied(text, &denial);
+        self.record_denial(denied).await?;
+        self.fail_batch(&denial.in_state(self.status).error)
+    }
+
+    fn denied(&mut self, text: &str, denial: &Denial) -> Denied {
+        Denied {
+            id: CommandRef { session: self.who.session, sequence: self.next_sequence() },
+            identity: self.who.identity.clone(),
+            target: self.target.name.clone(),
+            text: text.into(),
+            touches: Vec::new(),
+            reason: denial.reason.clone(),
+            control_size: self.gate.registry().size(),
+        }
+    }
+
+    pub(crate) async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
+        self.entry.counters.denied.fetch_add(1, Ordering::Relaxed);
+        let now = clock::now();
+        match self.gate.journal.record_denied(now, denied.clone()).await {
+            Ok(()) => Ok(()),
+            // What it would have touched does not fit into a record: the denial itself must.
+            Err(JournalError::Entry(_)) => {
+                let reason = format!("{}; touches too much to be listed", denied.reason);
+                let denied = Denied { touches: Vec::new(), reason, ..denied };
+                Ok(self.gate.journal.record_denied(now, denied).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

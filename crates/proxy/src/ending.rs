@@ -129,10 +129,10 @@ impl Session {
             written = server.outbox.write_some(&mut server.writer), if !server.outbox.is_empty() => {
                 written
             }
-            read = read(&mut server.reader, server.decoder.inbox()) => match read? {
-                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                _ => Ok(()),
-            },
+            read = read(&mut server.reader, server.decoder.inbox()) => {
+                self.doubts.arrivals = self.doubts.arrivals.saturating_add(1);
+                if read? == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+            }
         }
     }
 
@@ -177,7 +177,7 @@ impl Ending {
             Self::ClientLost => SessionEnd::ClientLost,
             Self::TargetLost | Self::Target(_) | Self::ServerReplaced => SessionEnd::TargetLost,
             Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
-            Self::Plan(_) => SessionEnd::PlanViolation,
+            Self::Plan(_) | Self::Changed => SessionEnd::PlanViolation,
             Self::Authority(_) | Self::Cut { .. } => SessionEnd::AuthorityEnded,
             Self::TimedOut(_) => SessionEnd::TimedOut,
             Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
@@ -195,6 +195,7 @@ impl Ending {
             Self::ClientRefused(_) => ("08P01", self.to_string()),
             Self::Journal(_) => ("58030", RECORD_FAILED.to_owned()),
             Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
+            Self::Changed => ("08007", self.to_string()),
             Self::TimedOut(_) => ("57P05", self.to_string()),
             Self::Cut { sqlstate, .. } => (*sqlstate, self.to_string()),
             Self::Authority(_) | Self::GatewayStopped | Self::ServerReplaced => {

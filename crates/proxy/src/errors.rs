@@ -178,7 +178,7 @@ fn passes(report: &Report, origin: Origin) -> Passes {
 }
 
 /// True if it is PostgreSQL's own word that a prepared statement must be prepared again.
-fn says_plan_changed(report: &Report) -> bool {
+pub(crate) fn says_plan_changed(report: &Report) -> bool {
     report.sqlstate() == Some("0A000")
         && report.message() == PLAN_CHANGED
         && report.field(b'F').as_deref() == Some("plancache.c")

@@ -17,15 +17,16 @@ use pgwire::pipeline::{Expected, Pushed};
 use tokio::time::Instant;
 
 use crate::denial::Denial;
+use crate::doubts::may_change;
 use crate::judge::Planned;
 use crate::reply::{Reply, Running};
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
 
 /// A text that no PostgreSQL parses. It stands in the target's log in the place of a denied one.
-const UNPARSABLE: &str = "DENIED BY COUNTERSIGN";
+pub(crate) const UNPARSABLE: &str = "DENIED BY COUNTERSIGN";
 /// Name under which it is prepared, so that its failure drops no statement of the client.
-const UNPARSABLE_NAME: &str = "countersign_denied";
+pub(crate) const UNPARSABLE_NAME: &str = "countersign_denied";
 
 /// A message on its way to the target.
 #[derive(Debug)]
@@ -91,14 +92,14 @@ impl Session {
                 Outgoing::Query(starting) => {
                     let mut all = VecDeque::with_capacity(starting.len());
                     for Starting { pending, planned } in starting {
-                        all.push_back(Running::new(pending.durable().await?, planned.plan, false));
+                        all.push_back(Running::new(pending.durable().await?, planned, false));
                     }
                     self.forward(all, None)?;
                 }
                 Outgoing::Execute(starting, execute) => {
                     let Starting { pending, planned } = *starting;
                     // The portal's columns were asked for, and are compared, right after its Bind.
-                    let running = Running::new(pending.durable().await?, planned.plan, true);
+                    let running = Running::new(pending.durable().await?, planned, true);
                     self.forward(VecDeque::from([running]), Some(execute))?;
                 }
             }
@@ -110,10 +111,12 @@ impl Session {
     /// go with them and are spent on their outcomes.
     fn forward(
         &mut self,
-        commands: VecDeque<Box<Running>>,
+        mut commands: VecDeque<Box<Running>>,
         execute: Option<Execute>,
     ) -> Result<(), Ending> {
-        for command in &commands {
+        for command in &mut commands {
+            command.is_doubted = !command.grounds.is_empty() && self.doubts_answers();
+            self.batch.may_change |= may_change(&command.plan);
             let allowed = command.permit.allowed();
             for grant in allowed.grants() {
                 self.transaction_grants.insert(grant.id, allowed.until());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use identity::MockSecret;
@@ -18,6 +19,7 @@ use crate::cancel::CancelKeys;
 use crate::clock;
 use crate::directory::{Directory, OpenSession};
 use crate::fence::{self, Fence, Finding, Reach};
+use crate::freshness::{self, Freshness};
 use crate::gate::{Gate, Tls};
 use crate::listener;
 use crate::parser::Parsers;
@@ -114,6 +116,7 @@ impl Gateway {
         let mut targets = BTreeMap::new();
         let mut helpers = Vec::new();
         for target in &settings.targets {
+            let (freshness, questions) = Freshness::new();
             let target = Arc::new(Target {
                 name: target.name.clone(),
                 settings: target.clone(),
@@ -123,11 +126,16 @@ impl Gateway {
                 stale: tokio::sync::Notify::new(),
                 server: watch::Sender::new(None),
                 replaced: tokio::sync::Notify::new(),
+                begun: AtomicU64::new(0),
+                renewed: tokio::sync::Notify::new(),
+                freshness,
                 mask_key: settings.mask_key,
                 limits: settings.limits.clone(),
             });
             let watcher = watcher::watch(Arc::clone(&target), builders.clone(), phases.clone());
             helpers.push(tokio::spawn(watcher));
+            let looks = freshness::serve(Arc::clone(&target), questions, phases.clone());
+            helpers.push(tokio::spawn(looks));
             targets.insert(target.name.clone(), target);
         }
         let first_look = async {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::{Command, Facts, GrantId, IdentityName, Limits, TargetName, Timestamp};
 use policy::{Allowed, Decision, Denied};
 use registry::Registry;
-use sql::{Block, Catalog, ClientSettings, CopyDirection, Piece, Plan, Refusal};
+use sql::{Block, Catalog, ClientSettings, CopyDirection, Grounds, Piece, Plan, Refusal};
 
 use crate::clock;
 use crate::gate::Gate;
@@ -47,10 +47,13 @@ pub(crate) struct Scene<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Plans {
     context: Option<Context>,
-    by_text: HashMap<Arc<str>, Arc<Plan>>,
+    by_text: HashMap<Arc<str>, Known>,
     text_bytes: usize,
     granted: Arc<GrantedColumns>,
 }
+
+/// A plan, and what it rests on.
+type Known = (Arc<Plan>, Arc<Grounds>);
 
 /// Why there is no plan for a text.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +75,8 @@ pub(crate) struct Planned {
     pub(crate) text: Arc<str>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) catalog_version: u64,
+    /// What it rests on, as it was in that catalog.
+    pub(crate) grounds: Arc<Grounds>,
 }
 
 impl Planned {
@@ -95,10 +100,12 @@ impl Plans {
             return Ok(planned);
         }
         let text: Arc<str> = text.into();
-        let question = self.question(scene, settings, catalog, &text);
+        let question = self.question(scene, settings, Arc::clone(&catalog), &text);
         let plan = scene.gate.parsers.analyse(question).await?.map_err(NoPlan::Refused)?;
-        self.keep(&text, &plan);
-        Ok(Planned { text, plan, catalog_version })
+        let grounds = Arc::new(catalog.grounds(&plan));
+        let planned = Planned { text, plan, catalog_version, grounds };
+        self.keep(&planned);
+        Ok(planned)
     }
 
     /// As [`Plans::plan`] for a text that may hold several statements: at least one is returned.
@@ -113,13 +120,15 @@ impl Plans {
         if let Some(planned) = self.known(text, catalog_version) {
             return Ok(vec![planned]);
         }
-        let question = self.question(scene, settings, catalog, &text.into());
+        let question = self.question(scene, settings, Arc::clone(&catalog), &text.into());
         let pieces = scene.gate.parsers.analyse_script(question, block).await?;
-        let planned =
-            |Piece { text, plan }| Planned { text, plan: Arc::new(plan), catalog_version };
+        let planned = |Piece { text, plan }| {
+            let grounds = Arc::new(catalog.grounds(&plan));
+            Planned { text, plan: Arc::new(plan), catalog_version, grounds }
+        };
         let all: Vec<Planned> = pieces.map_err(NoPlan::Refused)?.into_iter().map(planned).collect();
         if let [one] = all.as_slice() {
-            self.keep(&one.text, &one.plan);
+            self.keep(one);
         }
         Ok(all)
     }
@@ -152,8 +161,9 @@ impl Plans {
     }
 
     fn known(&self, text: &str, catalog_version: u64) -> Option<Planned> {
-        let (text, plan) = self.by_text.get_key_value(text)?;
-        Some(Planned { text: Arc::clone(text), plan: Arc::clone(plan), catalog_version })
+        let (text, (plan, grounds)) = self.by_text.get_key_value(text)?;
+        let (plan, grounds) = (Arc::clone(plan), Arc::clone(grounds));
+        Some(Planned { text: Arc::clone(text), plan, catalog_version, grounds })
     }
 
     fn question(
@@ -173,7 +183,8 @@ impl Plans {
         }
     }
 
-    fn keep(&mut self, text: &Arc<str>, plan: &Arc<Plan>) {
+    fn keep(&mut self, planned: &Planned) {
+        let Planned { text, plan, grounds, .. } = planned;
         let size = text.len().saturating_add(plan.forward.len());
         self.text_bytes = self.text_bytes.saturating_add(size);
         if self.by_text.len() >= PLANS_MAX || self.text_bytes > PLAN_TEXT_BYTES_MAX {
@@ -181,7 +192,8 @@ impl Plans {
             self.text_bytes = size;
         }
         if size <= PLAN_TEXT_BYTES_MAX {
-            self.by_text.insert(Arc::clone(text), Arc::clone(plan));
+            let known = (Arc::clone(plan), Arc::clone(grounds));
+            self.by_text.insert(Arc::clone(text), known);
         }
     }
 

@@ -8,6 +8,7 @@
 //! | the loop of a session | `session` |
 //! | what a client asks: judge, record, forward | `requests`, `queries`, `planning`, `judge`, `prepared`, `portals`, `names`, `copying`, `forwarding` |
 //! | what the target answers: compare, record, release | `answers`, `compare`, `outcomes`, `reply`, `reports`, `errors` |
+//! | what was judged on definitions that have changed | `doubts`, `freshness` |
 //! | what ends early | `authority`, `ending`, `phase` |
 //! | what a target has | `watcher`, `target`, `footing`, `warm`, `lifeline` |
 //! | roles that enforce the grants there | `fence` |
@@ -30,12 +31,14 @@ mod copying;
 mod denial;
 mod dial;
 mod directory;
+mod doubts;
 mod ending;
 mod errors;
 mod fence;
 mod footing;
 mod forwarding;
 mod free_text;
+mod freshness;
 mod gate;
 mod gateway;
 mod greeting;

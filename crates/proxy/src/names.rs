@@ -116,7 +116,11 @@ impl Session {
             return Ok(Err(Denial::from(refusal)));
         }
         let plan = Arc::new(planned.plan.resolved(&named.plan));
-        Ok(Ok(Planned { plan, ..planned }))
+        let grounds = match &planned.plan.uses {
+            Uses::Cursor { .. } | Uses::Statement { .. } => named.grounds,
+            Uses::Nothing | Uses::Position { .. } => Arc::clone(&planned.grounds),
+        };
+        Ok(Ok(Planned { plan, grounds, ..planned }))
     }
 
     /// The plan that says which columns a statement is described with. As in PostgreSQL, a name that

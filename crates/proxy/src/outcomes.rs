@@ -81,6 +81,9 @@ impl Session {
         complete: &CommandComplete,
     ) -> Result<(), Ending> {
         let affected = if running.changes_rows() { complete.rows().unwrap_or(0) } else { 0 };
+        if self.doubts.condemned {
+            return self.complete_condemned(running, affected).await;
+        }
         if self.cut.is_some() && running.withheld > 0 {
             return self.late_end(running, affected).await;
         }

@@ -16,6 +16,7 @@ pub(crate) const ANALYSIS_MAX: Duration = Duration::from_millis(500);
 impl Session {
     /// Analyses a text. The inner error is the client's, the outer one ends the session.
     pub(crate) async fn plan(&mut self, text: &str) -> Result<Result<Planned, Denial>, Ending> {
+        self.wait_for_newer().await;
         let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
         let planning = self.plans.plan(scene, &self.settings, text);
         let planned = planned(tokio::time::timeout(ANALYSIS_MAX, planning).await);
@@ -28,6 +29,7 @@ impl Session {
         &mut self,
         text: &str,
     ) -> Result<Result<Vec<Planned>, Denial>, Ending> {
+        self.wait_for_newer().await;
         let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
         let block = match self.status {
             TransactionStatus::Idle => Block::Outside,

@@ -242,7 +242,8 @@ mod tests {
 
     fn portal(span: CursorSpan) -> Portal {
         let plan = Arc::new(Plan::new(Facts::nothing(StatementKind::Read), ""));
-        let planned = Planned { text: "".into(), plan: Arc::clone(&plan), catalog_version: 1 };
+        let (text, grounds) = ("".into(), Arc::default());
+        let planned = Planned { text, plan: Arc::clone(&plan), catalog_version: 1, grounds };
         let statement = Arc::new(Statement::new(planned, Made::Sql));
         Portal { span, ..Portal::new(statement, Vec::new(), plan) }
     }

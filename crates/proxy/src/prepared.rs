@@ -73,6 +73,7 @@ impl Kept {
             text: Arc::clone(&command.text),
             plan: Arc::clone(&running.plan),
             catalog_version: command.catalog_version,
+            grounds: Arc::clone(&running.grounds),
         };
         let kept = Self::will_be(&planned)?;
         Some(Self { parameters: command.parameters.clone(), grants: grants.collect(), ..kept })
@@ -347,7 +348,8 @@ mod tests {
 
     fn statement(text: &str) -> Statement {
         let plan = Arc::new(Plan::new(Facts::nothing(StatementKind::Read), text));
-        let planned = Planned { text: text.into(), plan, catalog_version: 1 };
+        let grounds = Arc::default();
+        let planned = Planned { text: text.into(), plan, catalog_version: 1, grounds };
         Statement::new(planned, Made::Protocol)
     }
 }

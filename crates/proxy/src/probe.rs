@@ -1,12 +1,14 @@
 //! A look at a target without running a gateway: for `countersign doctor`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwapOption;
 use model::RelationName;
 use tokio::sync::{Notify, watch};
 
 use crate::asker::{AskError, Asker, Row};
+use crate::freshness::Freshness;
 use crate::parser::Parsers;
 use crate::settings::{Limits, TargetSettings};
 use crate::target::Target;
@@ -60,6 +62,9 @@ pub async fn probe(settings: TargetSettings, limits: Limits) -> Result<Probe, Pr
         stale: Notify::new(),
         server: watch::Sender::new(None),
         replaced: Notify::new(),
+        begun: AtomicU64::new(0),
+        renewed: Notify::new(),
+        freshness: Freshness::new().0,
         mask_key: [0; 32],
         limits,
         fence: None,

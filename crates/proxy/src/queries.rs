@@ -91,7 +91,7 @@ impl Session {
             self.sequence = allowed.command().id.sequence;
             let Some(pending) = self.intend(allowed).await? else {
                 for Starting { pending, planned } in all {
-                    let running = Running::new(pending.durable().await?, planned.plan, false);
+                    let running = Running::new(pending.durable().await?, planned, false);
                     let skipped = End::of(FinishedResult::Skipped);
                     self.finish(running, skipped, Bytes::new()).await?;
                 }

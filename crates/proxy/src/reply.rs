@@ -7,9 +7,10 @@ use bytes::Bytes;
 use journal::{Outcome, Permit, WrittenData};
 use model::{Action, FinishedResult, Mask, Redaction, StatementKind};
 use pgwire::BackendKind;
-use sql::Plan;
+use sql::{Grounds, Plan};
 
 use crate::free_text::Rewriter;
+use crate::judge::Planned;
 use crate::prepared::Undo;
 use crate::reports::Asked;
 use crate::session::Ending;
@@ -24,9 +25,9 @@ pub(crate) enum Reply {
     /// To Close.
     Close(Undo),
     /// To a Describe that the gateway added: compare with the plan, and keep it.
-    Check(Arc<Plan>),
+    Check(Judged),
     /// To a Describe of the client: compare with the plan, and pass it on.
-    Describe(Arc<Plan>),
+    Describe(Judged),
     /// To Query or Execute: its commands that have not ended, in order. None is left when only
     /// `ReadyForQuery` is to come.
     Commands(VecDeque<Box<Running>>),
@@ -55,6 +56,13 @@ impl Reply {
     }
 }
 
+/// A plan with which columns are compared, and what it rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) grounds: Arc<Grounds>,
+}
+
 /// How a command ended, as far as the target said.
 #[derive(Debug)]
 pub(crate) struct End {
@@ -73,9 +81,13 @@ impl End {
 
 /// A command that the target has been given.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be true beside any other")]
 pub(crate) struct Running {
     pub(crate) permit: Permit,
     pub(crate) plan: Arc<Plan>,
+    pub(crate) grounds: Arc<Grounds>,
+    /// Whether its answer waits for a look at these.
+    pub(crate) is_doubted: bool,
     /// Rows sent to the client.
     pub(crate) rows: u64,
     /// Bytes of rows sent to the client.
@@ -93,12 +105,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(permit: Permit, plan: Arc<Plan>, is_checked: bool) -> Box<Self> {
+    pub(crate) fn new(permit: Permit, planned: Planned, is_checked: bool) -> Box<Self> {
+        let Planned { plan, grounds, .. } = planned;
         let rewriter = Rewriter::of(&plan);
         let header_left = plan.copy.as_ref().is_some_and(|copy| copy.has_header);
         Box::new(Self {
             permit,
             plan,
+            grounds,
+            is_doubted: false,
             rows: 0,
             bytes: 0,
             withheld: 0,

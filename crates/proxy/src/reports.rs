@@ -41,6 +41,10 @@ impl Session {
         origin: Origin,
         asked: Option<Asked>,
     ) -> Result<Bytes, Ending> {
+        if errors::says_plan_changed(report) {
+            // The client prepares it again: on the catalog as it is now.
+            self.distrust_catalog();
+        }
         let origin = if self.hides_nothing() { Origin::Open } else { origin };
         let told = self.told(report, asked).await?;
         Ok(errors::error(report, origin, &told))
@@ -124,7 +128,7 @@ impl Session {
     /// of every relation: then no text of the target's can show what is hidden.
     ///
     /// The answer is kept until the catalog or the inventory changes, or a grant ends.
-    fn hides_nothing(&mut self) -> bool {
+    pub(crate) fn hides_nothing(&mut self) -> bool {
         let Some(catalog) = self.target.catalog() else { return false };
         let now = clock::now();
         let control_size = self.gate.registry().size();

@@ -1,26 +1,27 @@
 //! client ─▶ analyse ─▶ decide ─▶ record: what a client asks, up to the edge of the target.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
-use pgwire::Named;
 use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
-use policy::{Allowed, Denied};
+use pgwire::{Named, TransactionStatus};
+use policy::Allowed;
+use sql::{Effect, Plan};
 use tokio::time::Instant;
 
 use crate::copying::CopyIn;
 use crate::denial::Denial;
+use crate::doubts::may_change;
 use crate::forwarding::{Outgoing, Starting};
 use crate::judge::{self, Planned, Scene};
 use crate::parameters;
 use crate::portals::Portal;
 use crate::prepared::{Made, Prepared, Statement};
-use crate::reply::Reply;
+use crate::reply::{Judged, Reply};
 use crate::reports::Asked;
 use crate::session::{Ending, Session};
 use crate::wire::{self, Refused};
@@ -66,10 +67,11 @@ impl Session {
         let Some(message) = self.take_copy_message(message)? else { return Ok(()) };
         match message {
             FrontendMessage::Terminate(_) => Err(Ending::Terminated),
-            FrontendMessage::Sync(message) => {
-                self.take_sync(message.into_bytes());
+            FrontendMessage::Sync(_) if self.must_look_before_sync() => {
+                self.defer(message);
                 Ok(())
             }
+            FrontendMessage::Sync(message) => self.take_sync(message.into_bytes()),
             _ if self.batch.skipping => Ok(()),
             _ if names::is_cut(&message) => self.fail_batch(&names::too_long()),
             _ if self.batch.unsettled && !self.is_settled() => {
@@ -188,37 +190,44 @@ impl Session {
                 "bind message has the wrong number of result formats",
             ));
         }
-        let portal = Portal::new(statement, parameters, Arc::clone(&plan));
+        let portal = Portal::new(Arc::clone(&statement), parameters, Arc::clone(&plan));
         let undo = self.prepared.bind(&bind.portal, portal);
         self.send(
             bind.raw.bytes().clone(),
             Some((Expected::Bind, Reply::Bind(undo, Arc::clone(&plan)))),
         );
+        let grounds = Arc::clone(&statement.planned.grounds);
         // The gateway's own question: the columns that this portal will return are compared with
         // the plan before the first row can pass, whether or not the client asks for them.
         let ask = wire::describe(Named::Portal, &bind.portal)?;
-        self.send(ask, Some((Expected::DescribePortal, Reply::Check(plan))));
+        let judged = Judged { plan, grounds };
+        self.send(ask, Some((Expected::DescribePortal, Reply::Check(judged))));
         Ok(())
     }
 
     fn take_describe(&mut self, describe: Describe) -> Result<(), Ending> {
-        let plan = match describe.named {
+        let judged = |plan: &Arc<Plan>, statement: &Statement| Judged {
+            plan: Arc::clone(plan),
+            grounds: Arc::clone(&statement.planned.grounds),
+        };
+        let judged = match describe.named {
             Named::Statement => self
                 .prepared
                 .statement(&describe.name)
-                .map(|statement| Arc::clone(&statement.described)),
-            Named::Portal => {
-                self.prepared.portal(&describe.name).map(|portal| Arc::clone(&portal.plan))
-            }
+                .map(|statement| judged(&statement.described, &statement)),
+            Named::Portal => self
+                .prepared
+                .portal(&describe.name)
+                .map(|portal| judged(&portal.plan, &portal.statement)),
         };
-        let Some(plan) = plan else {
+        let Some(judged) = judged else {
             return self.fail_batch(&Prepared::unknown(describe.named, &describe.name));
         };
         let expected = match describe.named {
             Named::Statement => Expected::DescribeStatement,
             Named::Portal => Expected::DescribePortal,
         };
-        self.send(describe.raw.into_bytes(), Some((expected, Reply::Describe(plan))));
+        self.send(describe.raw.into_bytes(), Some((expected, Reply::Describe(judged))));
         Ok(())
     }
 
@@ -237,6 +246,11 @@ impl Session {
         {
             return self.deny_in_batch(&old.text, Denial::from(refusal)).await;
         }
+        if planned.plan.effect == Effect::Commit && self.batch.doubtful && !self.is_settled() {
+            // What it would commit is not known yet to be what was judged.
+            self.defer(FrontendMessage::Execute(execute));
+            return Ok(());
+        }
         let command = self.command(&planned, Protocol::Extended, portal.parameters.clone());
         match judge::decide(self.scene(), command, clock::now()) {
             Ok(allowed) => {
@@ -246,11 +260,14 @@ impl Session {
                 if portal.statement.made == Made::Sql {
                     // No Bind was there behind which its columns could be compared.
                     let ask = wire::describe(Named::Portal, &execute.portal)?;
-                    let plan = Arc::clone(&planned.plan);
-                    self.send(ask, Some((Expected::DescribePortal, Reply::Check(plan))));
+                    let (plan, grounds) = (Arc::clone(&planned.plan), Arc::clone(&planned.grounds));
+                    let judged = Judged { plan, grounds };
+                    self.send(ask, Some((Expected::DescribePortal, Reply::Check(judged))));
                 }
                 self.batch.forwarded = true;
                 self.batch.unsettled |= planned.plan.effect.changes_names();
+                let writes = may_change(&planned.plan) && !planned.grounds.is_empty();
+                self.batch.doubtful |= writes && self.doubts_answers();
                 if planned.takes_data() {
                     self.copy_in = CopyIn::Asked(self.sequence);
                 }
@@ -271,7 +288,8 @@ impl Session {
         self.send(close.raw.into_bytes(), Some((Expected::Close, Reply::Close(undo))));
     }
 
-    fn take_sync(&mut self, raw: Bytes) {
+    fn take_sync(&mut self, raw: Bytes) -> Result<(), Ending> {
+        self.undo_condemned()?;
         if self.batch.skipping && !self.batch.forwarded {
             self.batch.skipping = false;
             self.answer_client(wire::ready_for_query(self.status));
@@ -279,6 +297,14 @@ impl Session {
             self.send(raw, Some((Expected::Sync, Reply::Ready)));
             self.batch.waiting = true;
         }
+        Ok(())
+    }
+
+    /// True if the Sync would commit what was written, and it is not known yet whether that is what was
+    /// judged.
+    fn must_look_before_sync(&self) -> bool {
+        let commits = self.status == TransactionStatus::Idle;
+        self.batch.doubtful && commits && !self.batch.skipping && !self.is_settled()
     }
 
     /// Denies a fast-path call. It ends a batch, like Query.
@@ -322,45 +348,6 @@ impl Session {
                 // The denial that follows takes the command's number: numbers have no gaps.
                 self.sequence = self.sequence.saturating_sub(1);
                 Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    pub(crate) async fn deny_query(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
-        let denied = self.denied(text, &denial);
-        self.record_denial(denied).await?;
-        self.refuse_query(&denial.in_state(self.status))
-    }
-
-    async fn deny_in_batch(&mut self, text: &str, denial: Denial) -> Result<(), Ending> {
-        let denied = self.denied(text, &denial);
-        self.record_denial(denied).await?;
-        self.fail_batch(&denial.in_state(self.status).error)
-    }
-
-    fn denied(&mut self, text: &str, denial: &Denial) -> Denied {
-        Denied {
-            id: CommandRef { session: self.who.session, sequence: self.next_sequence() },
-            identity: self.who.identity.clone(),
-            target: self.target.name.clone(),
-            text: text.into(),
-            touches: Vec::new(),
-            reason: denial.reason.clone(),
-            control_size: self.gate.registry().size(),
-        }
-    }
-
-    pub(crate) async fn record_denial(&mut self, denied: Denied) -> Result<(), Ending> {
-        self.entry.counters.denied.fetch_add(1, Ordering::Relaxed);
-        let now = clock::now();
-        match self.gate.journal.record_denied(now, denied.clone()).await {
-            Ok(()) => Ok(()),
-            // What it would have touched does not fit into a record: the denial itself must.
-            Err(JournalError::Entry(_)) => {
-                let reason = format!("{}; touches too much to be listed", denied.reason);
-                let denied = Denied { touches: Vec::new(), reason, ..denied };
-                Ok(self.gate.journal.record_denied(now, denied).await?)
             }
             Err(error) => Err(error.into()),
         }

@@ -35,6 +35,7 @@ use crate::cancel::Registration;
 use crate::clock;
 use crate::copying::CopyIn;
 use crate::directory;
+use crate::doubts::Doubts;
 use crate::ending::After;
 use crate::fence::SessionRole;
 use crate::footing::Footing;
@@ -98,6 +99,10 @@ pub(crate) struct Batch {
     pub(crate) unsettled: bool,
     /// The target's settings went back to the gateway's; the client's own have to be set again.
     pub(crate) restores: bool,
+    /// A command of it may leave something behind.
+    pub(crate) may_change: bool,
+    /// One that may do so passes only once it was looked whether it means what was judged.
+    pub(crate) doubtful: bool,
 }
 
 impl Batch {
@@ -166,6 +171,7 @@ pub(crate) struct Session {
     pub(crate) has_more_requests: bool,
     /// Until when the target's errors pass whole, as last worked out.
     pub(crate) open_until: Option<OpenUntil>,
+    pub(crate) doubts: Doubts,
     pub(crate) last_activity: Instant,
     /// How far the gateway's end is that the session knows of.
     pub(crate) phase: Phase,
@@ -197,6 +203,11 @@ pub(crate) enum Ending {
     /// The target's answer is not what the judged statement must give.
     #[error("the target's answer is not as planned ({0}); its catalog may have changed: reconnect")]
     Plan(&'static str),
+    /// What a command uses was changed while it ran, and what it did cannot be undone.
+    #[error(
+        "what a statement uses was changed while it ran, so its result is withheld; what it wrote may stand"
+    )]
+    Changed,
     /// Nothing can be recorded, so nothing may run.
     #[error("the audit record cannot be written, so no command may run: {0}")]
     Journal(#[from] JournalError),
@@ -331,6 +342,7 @@ impl Session {
             Event::TargetWritten(result) => result.map_err(|_broken| Ending::TargetLost),
             Event::FromTarget(Ok(1..)) => {
                 self.last_activity = Instant::now();
+                self.doubts.arrivals = self.doubts.arrivals.saturating_add(1);
                 self.take_answers().await?;
                 // The client may have sent the next batch while this one was answered.
                 self.take_requests().await

@@ -5,7 +5,7 @@
 //! compared with ours.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use model::TargetName;
@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::fence::Fence;
 use crate::footing::Footing;
+use crate::freshness::Freshness;
 use crate::settings::{Limits, Secret, TargetSettings, TargetTls};
 use crate::stream::Stream;
 
@@ -37,6 +38,12 @@ pub(crate) struct Target {
     pub(crate) server: watch::Sender<Option<Arc<str>>>,
     /// Woken when a session is on another server: connect again, and read its catalog.
     pub(crate) replaced: Notify,
+    /// The version of the catalog that is being read, or was read last.
+    pub(crate) begun: AtomicU64,
+    /// Woken when there is a new catalog.
+    pub(crate) renewed: Notify,
+    /// Where sessions ask whether definitions are still as they were read.
+    pub(crate) freshness: Freshness,
     pub(crate) mask_key: [u8; 32],
     pub(crate) limits: Limits,
     /// Where sessions log in as roles of their own. Nothing in mask-only mode.

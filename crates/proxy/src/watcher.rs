@@ -3,6 +3,7 @@
 //! While the target cannot be reached there is no catalog, and without one no statement is judged.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sql::{Catalog, CatalogRows};
@@ -85,6 +86,7 @@ async fn keep(
         let fingerprint = looked.map_err(|_elapsed| WatchError::TimedOut)??;
         if known.as_ref() != Some(&fingerprint) {
             *version = version.saturating_add(1);
+            target.begun.store(*version, Ordering::Release);
             let reading = read(&mut asker, target, parsers, *version);
             let read = timeout(READ_MAX, reading).await;
             let catalog = read.map_err(|_elapsed| WatchError::TimedOut)??;
@@ -95,6 +97,7 @@ async fn keep(
             tracing::info!(target = %target.name, version = *version, "catalog read");
             target.is_read_from(&server);
             target.catalog.store(Some(Arc::new(catalog)));
+            target.renewed.notify_waiters();
             target.tried.notify_one();
             known = Some(fingerprint);
         }
@@ -137,7 +140,7 @@ pub(crate) async fn read(
     // One snapshot for all queries, so that they fit together.
     asker.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     for (query, text) in sql::catalog_queries() {
-        for row in asker.ask(text).await? {
+        for row in asker.ask(&text).await? {
             let cells: Vec<Option<&str>> = row.iter().map(Option::as_deref).collect();
             rows.push(query, &cells).map_err(|error| WatchError::Catalog(error.to_string()))?;
         }

@@ -10,6 +10,7 @@ use pg_query::{Node, NodeEnum};
 use crate::catalog_build;
 use crate::catalog_routines::FunctionRow;
 use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
+use crate::grounds::Definitions;
 use crate::masked_view::{FenceViews, Substitutes};
 use crate::system::System;
 use crate::types::UserType;
@@ -40,6 +41,7 @@ pub struct Catalog {
     /// By relation and column, the sequence that the column owns.
     pub(crate) sequences: BTreeMap<(u32, i16), RelationName>,
     pub(crate) system: System,
+    pub(crate) definitions: Definitions,
 }
 
 /// A domain that may be cast to.

@@ -8,13 +8,12 @@ use model::{Action, Mask, MaskDeclaration, RelationName};
 
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
-use crate::domains;
+use crate::grounds::Definitions;
 use crate::masked_view::{self, FenceViews, Substitute, Substitutes};
 use crate::system::System;
 use crate::types::UserType;
-use crate::view;
 use crate::world::World;
-use crate::{ClientSettings, analyse, guard};
+use crate::{ClientSettings, analyse, domains, guard, view};
 
 /// Domains over domains that are followed to their base.
 const DOMAIN_DEPTH_MAX: usize = 16;
@@ -44,6 +43,7 @@ pub(crate) fn build(
         functions: BTreeMap::new(),
         sequences: BTreeMap::new(),
         system: System::new(&rows, |oid| column_type(&rows.types, oid, -1)),
+        definitions: Definitions::new(&rows),
     };
     add_enums(&mut catalog, &rows);
     let family = Family::new(&rows);

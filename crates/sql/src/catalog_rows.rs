@@ -2,11 +2,13 @@
 //!
 //! Names that begin with `pg_` are reserved for PostgreSQL's own schemas, temporary ones included.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mask::MaskError;
 
 use crate::catalog_routines::{CONSTRAINTS, DOMAINS, FUNCTIONS, RoutineRows, SEQUENCES};
+use crate::grounds;
 use crate::system_rows::{self, DependentRow, Part, SystemRow};
 
 /// One of the questions that [`catalog_queries`] asks the target.
@@ -46,6 +48,8 @@ pub enum CatalogQuery {
     Parts,
     /// Which columns an index, a constraint and the like depend on.
     Dependents,
+    /// Who last changed the definition of each relation.
+    Stamps,
 }
 
 /// A catalog that cannot be used, with what to do about it.
@@ -191,25 +195,26 @@ FROM pg_catalog.pg_cast x WHERE x.oid >= 16384))";
 /// Run each in simple protocol with text results, all in one read-only transaction of isolation
 /// level REPEATABLE READ so that they fit together, on a session whose search path is
 /// `pg_catalog`: then the texts of views qualify every other name.
-pub fn catalog_queries() -> [(CatalogQuery, &'static str); 17] {
-    [
-        (CatalogQuery::Relations, RELATIONS),
-        (CatalogQuery::Columns, COLUMNS),
-        (CatalogQuery::Inheritance, INHERITANCE),
-        (CatalogQuery::Types, TYPES),
-        (CatalogQuery::Views, VIEWS),
-        (CatalogQuery::Generated, GENERATED),
-        (CatalogQuery::Keys, KEYS),
-        (CatalogQuery::Casts, CASTS),
-        (CatalogQuery::Functions, FUNCTIONS),
-        (CatalogQuery::Sequences, SEQUENCES),
-        (CatalogQuery::Constraints, CONSTRAINTS),
-        (CatalogQuery::Domains, DOMAINS),
-        (CatalogQuery::System, system_rows::SYSTEM),
-        (CatalogQuery::SystemViews, system_rows::SYSTEM_VIEWS),
-        (CatalogQuery::Schemas, system_rows::SCHEMAS),
-        (CatalogQuery::Parts, system_rows::PARTS),
-        (CatalogQuery::Dependents, system_rows::DEPENDENTS),
+pub fn catalog_queries() -> Vec<(CatalogQuery, Cow<'static, str>)> {
+    vec![
+        (CatalogQuery::Relations, RELATIONS.into()),
+        (CatalogQuery::Columns, COLUMNS.into()),
+        (CatalogQuery::Inheritance, INHERITANCE.into()),
+        (CatalogQuery::Types, TYPES.into()),
+        (CatalogQuery::Views, VIEWS.into()),
+        (CatalogQuery::Generated, GENERATED.into()),
+        (CatalogQuery::Keys, KEYS.into()),
+        (CatalogQuery::Casts, CASTS.into()),
+        (CatalogQuery::Functions, FUNCTIONS.into()),
+        (CatalogQuery::Sequences, SEQUENCES.into()),
+        (CatalogQuery::Constraints, CONSTRAINTS.into()),
+        (CatalogQuery::Domains, DOMAINS.into()),
+        (CatalogQuery::System, system_rows::SYSTEM.into()),
+        (CatalogQuery::SystemViews, system_rows::SYSTEM_VIEWS.into()),
+        (CatalogQuery::Schemas, system_rows::SCHEMAS.into()),
+        (CatalogQuery::Parts, system_rows::PARTS.into()),
+        (CatalogQuery::Dependents, system_rows::DEPENDENTS.into()),
+        (CatalogQuery::Stamps, grounds::stamps_query().into()),
     ]
 }
 
@@ -237,6 +242,8 @@ pub struct CatalogRows {
     pub(crate) schemas: BTreeMap<String, u32>,
     pub(crate) parts: Vec<(u32, Part)>,
     pub(crate) dependents: Vec<DependentRow>,
+    /// By the OID of their relation.
+    pub(crate) stamps: BTreeMap<u32, i64>,
 }
 
 /// A conversion that runs a function of the target's own.
@@ -360,7 +367,8 @@ impl CatalogRows {
             | CatalogQuery::SystemViews
             | CatalogQuery::Schemas
             | CatalogQuery::Parts
-            | CatalogQuery::Dependents => return system_rows::take(self, query, cells),
+            | CatalogQuery::Dependents
+            | CatalogQuery::Stamps => return system_rows::take(self, query, cells),
         }
         Some(())
     }

@@ -34,6 +34,7 @@ mod free_text;
 mod from;
 mod from_function;
 mod functions;
+mod grounds;
 mod guard;
 mod guess;
 mod information;
@@ -92,6 +93,7 @@ mod write;
 pub use analyse::analyse;
 pub use catalog::Catalog;
 pub use catalog_rows::{CatalogError, CatalogQuery, CatalogRows, catalog_queries};
+pub use grounds::Grounds;
 pub use guard::{Given, Guard, GuardedParameter};
 pub use limits::{
     ASSIGNED_ROW_MAX, CHAIN_MAX, DEPTH_MAX, FORWARD_BYTES_MAX, LOOKUPS_MAX, NAME_BYTES_MAX,

@@ -231,6 +231,10 @@ pub(crate) fn take(rows: &mut CatalogRows, query: CatalogQuery, cells: &[&str]) 
             rows.schemas.insert((*name).to_owned(), oid.parse().ok()?);
         }
         CatalogQuery::Parts => rows.parts.push(part_row(cells)?),
+        CatalogQuery::Stamps => {
+            let [oid, stamp] = cells else { return None };
+            rows.stamps.insert(oid.parse().ok()?, stamp.parse().ok()?);
+        }
         CatalogQuery::Dependents => rows.dependents.push(dependent_row(cells)?),
         CatalogQuery::Relations
         | CatalogQuery::Columns

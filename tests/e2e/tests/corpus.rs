@@ -61,7 +61,10 @@ fn message_sequences() {
         if item.setup.is_some() || item.teardown.is_some() {
             (0..3).for_each(|twin| world.reset_roles(twin));
         }
-        still_works(&world, item);
+        let is_deed = |step: &serde_json::Value| step["op"] == "admin";
+        let changes = item.setup.is_some() || item.teardown.is_some() || steps.iter().any(is_deed);
+        let twins = if changes { 0..3 } else { 0..1 };
+        twins.for_each(|twin| still_works(&world, twin, item));
     }
     conclude("message sequences", &report);
     records_are_whole(&world);
@@ -147,10 +150,14 @@ impl Texts {
 }
 
 /// Whatever a client sent, the next client is served.
-fn still_works(world: &World, item: &Item) {
+fn still_works(world: &World, twin: usize, item: &Item) {
     let mut wire =
-        world.connect(0, "svc").unwrap_or_else(|error| panic!("after {}: {error}", item.id));
-    let answer = wire.simple("SELECT name FROM billing.customers WHERE id = 1");
+        world.connect(twin, "svc").unwrap_or_else(|error| panic!("after {}: {error}", item.id));
+    // The item may have changed the table, which the gateway notices by this.
+    let answer = e2e::wait::until("the new catalog", || {
+        let answer = wire.simple("SELECT name FROM billing.customers WHERE id = 1");
+        (answer.sqlstate().as_deref() != Some("40001")).then_some(answer)
+    });
     assert_eq!(answer.texts(), [[Some("Ada".to_owned())]], "after {}: {answer:?}", item.id);
 }
 
