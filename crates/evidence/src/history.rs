@@ -84,6 +84,8 @@ impl History {
         match &entry.event {
             AccessEvent::EpochStarted { .. }
             | AccessEvent::Heartbeat { .. }
+            | AccessEvent::BatchCommitted { .. }
+            | AccessEvent::BatchUnknown { .. }
             | AccessEvent::FenceRole { .. }
             | AccessEvent::CancelRequested { .. } => {}
             AccessEvent::EpochEnded {} => {
@@ -287,6 +289,7 @@ impl History {
             bytes,
             duration_us,
             redactions,
+            uncommitted: _,
             written: _,
         } = &entry.event
         else {
@@ -334,7 +337,7 @@ impl History {
                 && let FinishedResult::Completed | FinishedResult::Suspended = finished.result
             {
                 finished.is_undone = true;
-                finished.affected = 0;
+                finished.affected = Some(0);
             }
         }
     }

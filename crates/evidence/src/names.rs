@@ -57,6 +57,7 @@ pub(crate) fn end_name(end: SessionEnd) -> &'static str {
         SessionEnd::PlanViolation => "plan_violation",
         SessionEnd::AuthorityEnded => "authority_ended",
         SessionEnd::TimedOut => "timed_out",
+        SessionEnd::LimitReached => "limit_reached",
         SessionEnd::GatewayStopped => "gateway_stopped",
     }
 }

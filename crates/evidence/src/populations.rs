@@ -202,7 +202,7 @@ fn outcome(command: &Intended) -> [String; 8] {
             },
             or_empty(finished.sqlstate.as_ref()),
             finished.rows,
-            finished.affected,
+            or_empty(finished.affected.as_ref()),
             finished.bytes,
             finished.duration_us,
             finished.redactions.iter().fold(0_u64, |sum, one| sum.saturating_add(one.values)),

@@ -129,7 +129,7 @@ pub struct Totals {
     pub unknown: u64,
     /// Rows sent to clients.
     pub rows: u64,
-    /// Rows changed.
+    /// Rows changed, as far as the target says.
     pub affected: u64,
     /// Values hidden.
     pub redacted: u64,

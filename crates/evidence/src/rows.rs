@@ -98,7 +98,7 @@ pub struct GrantRow {
     pub commands: u64,
     /// Rows that those sent to the client.
     pub rows: u64,
-    /// Rows that those changed.
+    /// Rows that those changed, as far as the target says.
     pub affected: u64,
     /// Its first command in the window.
     pub first_used: Option<Timestamp>,
@@ -158,7 +158,7 @@ pub struct UseRow {
     pub results: BTreeMap<FinishedResult, u64>,
     /// Rows sent to the client.
     pub rows: u64,
-    /// Rows changed.
+    /// Rows changed, as far as the target says.
     pub affected: u64,
     /// Bytes of rows sent to the client.
     pub bytes: u64,

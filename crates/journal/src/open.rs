@@ -214,13 +214,19 @@ fn opening_records(
         Contents::Access => {
             let started = AccessEvent::EpochStarted { version, found, cut_bytes };
             let finished = opened.unknown.iter().map(|id| unknown_outcome(at, *id));
+            // Nobody can say any more what the target made of these.
+            let left = rules.uncommitted().map(|(session, first, last)| {
+                let event = AccessEvent::BatchUnknown { session, first, last };
+                AccessRecord { at, event }
+            });
             let closed = rules.open_sessions().map(|(session, commands)| {
                 let reason = SessionEnd::GatewayStopped;
                 let event = AccessEvent::SessionClosed { session, commands, reason };
                 AccessRecord { at, event }
             });
             let first = AccessRecord { at, event: started };
-            std::iter::once(first).chain(finished).chain(closed).map(Record::Access).collect()
+            let settled = finished.chain(left).chain(closed);
+            std::iter::once(first).chain(settled).map(Record::Access).collect()
         }
     }
 }

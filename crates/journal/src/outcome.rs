@@ -14,8 +14,10 @@ pub struct Outcome {
     pub sqlstate: Option<String>,
     /// Rows sent to the client.
     pub rows: u64,
-    /// Rows changed, as the target counts them.
-    pub affected: u64,
+    /// Rows changed, as the target counts them; nothing if it does not say.
+    pub affected: Option<u64>,
+    /// Whether it may have changed something in a transaction that had not ended.
+    pub uncommitted: bool,
     /// Bytes of rows sent to the client.
     pub bytes: u64,
     /// What was hidden.
@@ -34,13 +36,19 @@ pub struct WrittenData {
 }
 
 impl Outcome {
-    /// An outcome with nothing to count.
+    /// An outcome with nothing to count. What changed nothing says so, and what may have does not.
     pub fn of(result: FinishedResult) -> Self {
         Self {
             result,
             sqlstate: None,
             rows: 0,
-            affected: 0,
+            affected: match result {
+                FinishedResult::Completed | FinishedResult::Failed | FinishedResult::Skipped => {
+                    Some(0)
+                }
+                FinishedResult::Suspended | FinishedResult::Cut | FinishedResult::Unknown => None,
+            },
+            uncommitted: false,
             bytes: 0,
             redactions: Vec::new(),
             written: None,
@@ -48,7 +56,8 @@ impl Outcome {
     }
 
     pub(crate) fn into_event(self, id: CommandRef, duration_us: u64) -> (AccessEvent, Payload) {
-        let Self { result, sqlstate, rows, affected, bytes, redactions, written } = self;
+        let Self { result, sqlstate, rows, affected, uncommitted, bytes, redactions, written } =
+            self;
         let CommandRef { session, sequence } = id;
         let mut payload = Payload::new();
         let written = written.map(|WrittenData { bytes, sha256 }| Written {
@@ -62,6 +71,7 @@ impl Outcome {
             sqlstate,
             rows,
             affected,
+            uncommitted,
             bytes,
             duration_us,
             redactions,

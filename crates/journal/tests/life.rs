@@ -134,7 +134,8 @@ async fn what_a_crash_left_open_is_settled_as_unknown() {
             result: FinishedResult::Unknown,
             sqlstate: None,
             rows: 0,
-            affected: 0,
+            affected: None,
+            uncommitted: false,
             bytes: 0,
             duration_us: 0,
             redactions: vec![],
@@ -298,7 +299,7 @@ async fn a_control_record_is_appended_under_the_size_its_author_saw() {
 #[test]
 fn an_outcome_of_nothing_counts_nothing() {
     let outcome = Outcome::of(FinishedResult::Skipped);
-    assert_eq!((outcome.rows, outcome.affected, outcome.bytes), (0, 0, 0));
+    assert_eq!((outcome.rows, outcome.affected, outcome.bytes), (0, Some(0), 0));
 }
 
 #[tokio::test]

@@ -119,6 +119,8 @@ pub fn commitments(record: &AccessRecord) -> Vec<(&'static str, &Commitment)> {
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::BatchRolledBack { .. }
+        | AccessEvent::BatchCommitted { .. }
+        | AccessEvent::BatchUnknown { .. }
         | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. }
         | AccessEvent::NotificationDropped { .. }
@@ -153,6 +155,8 @@ pub(crate) fn check_names(record: &AccessRecord) -> Result<(), RecordError> {
         | AccessEvent::SessionOpened { .. }
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::BatchRolledBack { .. }
+        | AccessEvent::BatchCommitted { .. }
+        | AccessEvent::BatchUnknown { .. }
         | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. }
         | AccessEvent::NotificationDelivered { .. }

@@ -98,7 +98,7 @@ enum Epoch {
     Midway,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Session {
     /// Unknown if the session was opened before the records that are at hand.
     owner: Option<(IdentityName, TargetName)>,
@@ -107,6 +107,22 @@ struct Session {
     /// Commands up to here are from before the records that are at hand.
     unseen: u64,
     pending: BTreeSet<u64>,
+    /// First and last of its commands that are recorded as uncommitted, while nothing says what
+    /// became of them.
+    uncommitted: Option<(u64, u64)>,
+}
+
+impl Session {
+    /// What became of the commands from `first` on is on record.
+    fn settle(&mut self, first: u64) {
+        self.uncommitted = match self.uncommitted {
+            // Back to a savepoint: what was before it is still open.
+            Some((begun, last)) if begun < first => {
+                Some((begun, last.min(first.saturating_sub(1))))
+            }
+            Some(_) | None => None,
+        };
+    }
 }
 
 impl Rules {
@@ -140,6 +156,14 @@ impl Rules {
     /// Open sessions, each with its last sequence number.
     pub fn open_sessions(&self) -> impl Iterator<Item = (SessionId, u64)> {
         self.sessions.iter().map(|(session, state)| (*session, state.last.unwrap_or(0)))
+    }
+
+    /// Commands that are recorded as uncommitted while no record says what became of them: session,
+    /// first and last.
+    pub fn uncommitted(&self) -> impl Iterator<Item = (SessionId, u64, u64)> {
+        self.sessions
+            .iter()
+            .filter_map(|(id, state)| state.uncommitted.map(|(first, last)| (*id, first, last)))
     }
 
     /// Takes the next record, which stands behind the records of `tree`.
@@ -184,9 +208,17 @@ impl Rules {
             // A cancel request may arrive when the session is already gone, and a role outlives it.
             AccessEvent::Heartbeat { .. }
             | AccessEvent::AuthenticationFailed { .. }
-            | AccessEvent::BatchRolledBack { .. }
             | AccessEvent::FenceRole { .. }
             | AccessEvent::CancelRequested { .. } => self.in_epoch(),
+            AccessEvent::BatchRolledBack { session, first, .. }
+            | AccessEvent::BatchCommitted { session, first, .. }
+            | AccessEvent::BatchUnknown { session, first, .. } => {
+                self.in_epoch()?;
+                if let Some(state) = self.sessions.get_mut(session) {
+                    state.settle(*first);
+                }
+                Ok(())
+            }
             AccessEvent::SessionOpened { session, identity, target, .. } => {
                 self.open_session(*session, identity, target)
             }
@@ -206,8 +238,14 @@ impl Rules {
             | AccessEvent::NotificationDropped { session, identity, target, .. } => {
                 self.owned_session(*session, identity, target).map(|_session| ())
             }
-            AccessEvent::CommandFinished { session, sequence, result, .. } => {
-                self.finish(CommandRef { session: *session, sequence: *sequence }, *result)
+            AccessEvent::CommandFinished { session, sequence, result, uncommitted, .. } => {
+                let id = CommandRef { session: *session, sequence: *sequence };
+                let state = self.finish(id, *result)?;
+                if *uncommitted {
+                    let first = state.uncommitted.map_or(*sequence, |(first, _)| first);
+                    state.uncommitted = Some((first, *sequence));
+                }
+                Ok(())
             }
         }
     }
@@ -252,7 +290,7 @@ impl Rules {
             return Err(RuleError::SessionKnown(session));
         }
         let owner = Some((identity.clone(), target.clone()));
-        let state = Session { owner, last: Some(0), unseen: 0, pending: BTreeSet::new() };
+        let state = Session { owner, last: Some(0), ..Session::default() };
         self.sessions.insert(session, state);
         Ok(())
     }
@@ -299,7 +337,11 @@ impl Rules {
         Ok(state)
     }
 
-    fn finish(&mut self, id: CommandRef, result: FinishedResult) -> Result<(), RuleError> {
+    fn finish(
+        &mut self,
+        id: CommandRef,
+        result: FinishedResult,
+    ) -> Result<&mut Session, RuleError> {
         if self.stale.contains(&id.session) && result != FinishedResult::Unknown {
             return Err(RuleError::Unsettled(id.session));
         }
@@ -307,7 +349,7 @@ impl Rules {
         // An intent that is not at hand is believed; that it is finished twice shows in the whole log.
         let is_unseen = state.last.is_none() || id.sequence <= state.unseen;
         if state.pending.remove(&id.sequence) || is_unseen {
-            Ok(())
+            Ok(state)
         } else {
             Err(RuleError::NotPending(id))
         }
@@ -336,7 +378,7 @@ impl Rules {
 
     fn session(&mut self, session: SessionId) -> Result<&mut Session, RuleError> {
         self.in_epoch()?;
-        let adopted = Session { owner: None, last: None, unseen: 0, pending: BTreeSet::new() };
+        let adopted = Session::default();
         match self.epoch {
             Epoch::Midway => Ok(self.sessions.entry(session).or_insert(adopted)),
             Epoch::Open | Epoch::Closed => {

@@ -149,18 +149,37 @@ pub enum AccessEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         group: Option<String>,
     },
-    /// Commands that had completed are undone: the transaction of their batch failed later, or
-    /// could not be committed. (An explicit transaction ends by a command of its own.)
+    /// Commands that had completed are undone: their transaction failed later, was rolled back, could
+    /// not be committed, or was left open by the end of the session.
     BatchRolledBack {
         /// The session.
         session: SessionId,
-        /// The first command of the batch that had completed.
+        /// The first command that is undone.
         first: u64,
-        /// The session's last command when the batch failed.
+        /// The session's last command then.
         last: u64,
         /// PostgreSQL's error code, if the target gave one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sqlstate: Option<String>,
+    },
+    /// Commands whose outcome is `uncommitted` stand: their transaction was committed.
+    BatchCommitted {
+        /// The session.
+        session: SessionId,
+        /// The first command of the transaction.
+        first: u64,
+        /// The last one that may have changed something.
+        last: u64,
+    },
+    /// It is not known whether commands stand whose outcome is `uncommitted`: the commit was asked for
+    /// and not answered, or a procedure ended transactions between them.
+    BatchUnknown {
+        /// The session.
+        session: SessionId,
+        /// The first command of the transaction.
+        first: u64,
+        /// The session's last command then.
+        last: u64,
     },
     /// A command was allowed, and has not yet been forwarded.
     CommandIntended {
@@ -204,8 +223,13 @@ pub enum AccessEvent {
         sqlstate: Option<String>,
         /// Rows sent to the client.
         rows: u64,
-        /// Rows changed, as the target counts them.
-        affected: u64,
+        /// Rows changed, as the target counts them; nothing if it does not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        affected: Option<u64>,
+        /// It may have changed something, and its transaction had not ended. A later `batch_committed`,
+        /// `batch_rolled_back` or `batch_unknown` says what became of it: the first one that covers it.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        uncommitted: bool,
         /// Bytes of rows sent to the client.
         bytes: u64,
         /// From the decision to the end, in microseconds.
@@ -281,6 +305,8 @@ impl AccessEvent {
             | Self::SessionClosed { session, .. }
             | Self::CancelRequested { session }
             | Self::BatchRolledBack { session, .. }
+            | Self::BatchCommitted { session, .. }
+            | Self::BatchUnknown { session, .. }
             | Self::CommandIntended { session, .. }
             | Self::CommandFinished { session, .. }
             | Self::CommandDenied { session, .. }
@@ -309,6 +335,8 @@ impl AccessEvent {
             | Self::SessionOpened { .. }
             | Self::SessionClosed { .. }
             | Self::BatchRolledBack { .. }
+            | Self::BatchCommitted { .. }
+            | Self::BatchUnknown { .. }
             | Self::FenceRole { .. }
             | Self::CancelRequested { .. }
             | Self::NotificationDelivered { .. }
@@ -318,62 +346,4 @@ impl AccessEvent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Action, Mask, RelationName, StatementKind};
-
-    #[test]
-    fn a_record_reads_back_as_it_was_written() {
-        let relation = RelationName::new("billing", "customers");
-        let column =
-            MaskedColumn { relation: relation.clone(), column: "ssn".into(), mask: Mask::Full };
-        let facts = Facts {
-            kind: StatementKind::Read,
-            touches: vec![Touch {
-                relation,
-                action: Action::Select,
-                columns: ["ssn".into()].into(),
-            }],
-            masked: vec![column.clone()],
-            functions: ["count".into()].into(),
-        };
-        let session = SessionId::from_random(1);
-        let events = [
-            AccessEvent::EpochEnded {},
-            AccessEvent::CommandIntended {
-                session,
-                sequence: 1,
-                identity: "agent".parse().unwrap(),
-                target: "billing".parse().unwrap(),
-                protocol: Protocol::Simple,
-                control_size: 3,
-                catalog_version: 1,
-                grants: vec![GrantRef {
-                    id: GrantId::from_random(2),
-                    hash: GrantHash("00".into()),
-                }],
-                facts,
-                sql: Commitment("11".into()),
-                forwarded: Commitment("22".into()),
-                parameters: None,
-            },
-            AccessEvent::CommandFinished {
-                session,
-                sequence: 1,
-                result: FinishedResult::Completed,
-                sqlstate: None,
-                rows: 1,
-                affected: 0,
-                bytes: 9,
-                duration_us: 7,
-                redactions: vec![Redaction { column, values: 1 }],
-                written: Some(Written { bytes: 3, sha256: Commitment("33".into()) }),
-            },
-        ];
-        for event in events {
-            let record = AccessRecord { at: Timestamp::EPOCH, event };
-            let line = serde_json::to_string(&record).unwrap();
-            assert_eq!(serde_json::from_str::<AccessRecord>(&line).unwrap(), record, "{line}");
-        }
-    }
-}
+mod tests;

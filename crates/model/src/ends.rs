@@ -40,6 +40,8 @@ pub enum SessionEnd {
     AuthorityEnded,
     /// A time limit was reached.
     TimedOut,
+    /// A grant's limit on rows or bytes was reached where only the end of the session stops it.
+    LimitReached,
     /// The gateway stopped.
     GatewayStopped,
 }

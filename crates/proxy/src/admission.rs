@@ -1,7 +1,7 @@
 //! From a proved identity to a session: the target exists, a grant is live, the client's settings
 //! are harmless, and the gateway's own connection stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::session::{Batch, RECORD_FAILED, Session, Side};
 use crate::startup::Starting;
 use crate::status;
 use crate::target::{ConnectError, Connected, Target};
+use crate::transaction::Transaction;
 use crate::wire::Refused;
 
 /// A certificate is still good in the second that it names as its last (RFC 5280 section 4.1.2.5).
@@ -248,17 +249,19 @@ impl Admitted {
             settings: self.settings,
             status: TransactionStatus::Idle,
             batch: Batch::default(),
+            transaction: Transaction::default(),
             copy_in: CopyIn::Idle,
             prepared: Prepared::default(),
             plans: Plans::default(),
             replies: ReplyQueue::new(),
-            outgoing: Vec::new(),
+            outgoing: VecDeque::new(),
             holds: Vec::new(),
             sequence: self.sequence,
             cut: None,
+            is_cancelled: false,
+            is_ending: false,
             transaction_grants: BTreeMap::new(),
             row_bytes_owed: 0,
-            commands_running: 0,
             running_since: None,
             has_more_requests: false,
             open_until: None,

@@ -5,23 +5,24 @@
 //! **Invariant:** the message that tells the client that a command ended waits until its outcome
 //! is durable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use journal::{Pending, PendingDelivery};
-use model::Notification;
+use model::{FinishedResult, Notification};
 use pgwire::backend::{ParameterStatus, ReadyForQuery, Report};
 use pgwire::pipeline::{Answer, Entry};
 use pgwire::{BackendEvent, BackendKind, BackendMessage, TransactionStatus};
 use sql::Effect;
 
-use crate::authority::TRANSACTION_ENDED;
+use crate::authority::{CutBy, TRANSACTION_ENDED};
 use crate::compare::{KIND, Part, Took, described, part};
 use crate::errors::Origin;
 use crate::judge;
-use crate::reply::Reply;
-use crate::session::{AtRisk, Batch, Ending, Session};
+use crate::reply::{End, Reply};
+use crate::session::{Ending, Session};
 use crate::{status, wire};
 
 /// Something for the client, in order.
@@ -100,7 +101,10 @@ impl Session {
             Some(rewriter) => {
                 let Ok(rewritten) = rewriter.rewrite(&bytes) else {
                     running.withheld = running.withheld.saturating_add(rows.max(1));
-                    self.cut("54000", "a row is too large for its free text to be looked through");
+                    self.cut(
+                        CutBy::RowSize,
+                        "a row is too large for its free text to be looked through",
+                    );
                     return Ok(());
                 };
                 (rewritten, 0)
@@ -121,7 +125,7 @@ impl Session {
                 running.bytes =
                     running.bytes.saturating_add(u64::try_from(begun).unwrap_or(u64::MAX));
                 self.holds.push(Hold::Bytes(bytes.slice(..begun)));
-                self.cut("53400", reached.client_message());
+                self.cut(CutBy::Limit, reached.client_message());
                 return Ok(());
             }
         }
@@ -179,6 +183,9 @@ impl Session {
             Answer::Done(entry) => Took::Done(entry.payload),
             Answer::Failed { entry, skipped } => Took::Failed(entry.payload, skipped),
         };
+        if self.replies.is_empty() {
+            self.running_since = None;
+        }
         match (took, message) {
             (Took::Part(Part::Show), message) => {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
@@ -203,6 +210,7 @@ impl Session {
             (Took::Part(Part::CommitFailed), BackendMessage::ErrorResponse(report)) => {
                 self.undo_batch(report.sqlstate()).await?;
                 let error = self.error_for_client(&report, Origin::Hidden, None).await?;
+                let error = self.cut.take().map_or(error, |cut| cut.error());
                 self.holds.push(Hold::Bytes(error));
                 Ok(())
             }
@@ -213,6 +221,7 @@ impl Session {
                 Took::Part(Part::QueryFailed(running, skipped)),
                 BackendMessage::ErrorResponse(report),
             ) => {
+                self.note_call(&running);
                 self.undo_batch(report.sqlstate()).await?;
                 self.skip(skipped).await?;
                 self.fail(running, &report).await
@@ -233,7 +242,7 @@ impl Session {
     async fn take_done(&mut self, reply: Reply, message: BackendMessage) -> Result<(), Ending> {
         match (reply, message) {
             (Reply::Commands(left), BackendMessage::ReadyForQuery(ready)) if left.is_empty() => {
-                self.take_ready(&ready)
+                self.take_ready(&ready).await
             }
             (Reply::Commands(mut left), message) => match left.pop_front() {
                 Some(running) if left.is_empty() => self.end_command(running, &message).await,
@@ -259,7 +268,12 @@ impl Session {
             (
                 Reply::Ready | Reply::Unparsable(_) | Reply::Restore,
                 BackendMessage::ReadyForQuery(ready),
-            ) => self.take_ready(&ready),
+            ) => self.take_ready(&ready).await,
+            (Reply::BindAlone(_, running), message) => {
+                let uncommitted = self.follow_work(&running);
+                let end = End { uncommitted, ..End::of(FinishedResult::Completed) };
+                self.finish(running, end, message.raw().bytes().clone()).await
+            }
             (Reply::Parse(..) | Reply::Bind(..) | Reply::Close(_), message) => {
                 self.holds.push(Hold::Bytes(message.raw().bytes().clone()));
                 Ok(())
@@ -277,11 +291,21 @@ impl Session {
         report: &Report,
     ) -> Result<(), Ending> {
         self.batch.skipping = true;
+        if let Some(running) = reply.first() {
+            self.note_call(running);
+        }
         self.undo_batch(report.sqlstate()).await?;
         for entry in skipped.into_iter().rev() {
             match entry.payload {
                 Reply::Parse(undo, _) | Reply::Bind(undo, _) | Reply::Close(undo) => {
                     self.prepared.undo(undo);
+                }
+                Reply::BindAlone(undo, running) => {
+                    self.prepared.undo(undo);
+                    self.skip(VecDeque::from([running])).await?;
+                }
+                Reply::Commands(left) if left.iter().any(|running| running.began_at_bind) => {
+                    self.fail_at_bind(left, report).await?;
                 }
                 Reply::Commands(left) => self.skip(left).await?,
                 Reply::Check(_)
@@ -306,6 +330,10 @@ impl Session {
                 self.prepared.undo(undo);
                 self.error_for_client(report, Origin::of(&plan), None).await?
             }
+            Reply::BindAlone(undo, running) => {
+                self.prepared.undo(undo);
+                return self.fail(running, report).await;
+            }
             Reply::Close(undo) => {
                 self.prepared.undo(undo);
                 self.error_for_client(report, Origin::Granted, None).await?
@@ -314,22 +342,32 @@ impl Session {
                 self.error_for_client(report, Origin::Granted, None).await?
             }
         };
+        let error = self.cut.take().map_or(error, |cut| cut.error());
         self.holds.push(Hold::Bytes(error));
         Ok(())
     }
 
     /// The batch is over and the state of the transaction is known.
-    fn take_ready(&mut self, ready: &ReadyForQuery) -> Result<(), Ending> {
+    async fn take_ready(&mut self, ready: &ReadyForQuery) -> Result<(), Ending> {
         self.status = ready.status;
+        let fate = match self.status {
+            TransactionStatus::Idle => self.transaction.commit(),
+            TransactionStatus::Open | TransactionStatus::Failed => {
+                self.transaction.in_block = true;
+                None
+            }
+        };
+        self.record_fate(fate).await?;
+        if self.is_ending {
+            // The client reads why, and not that it may go on.
+            return Ok(());
+        }
         if !self.ends_condemned(ready.status)? {
             return Ok(());
         }
-        let at_risk = match self.status {
-            TransactionStatus::Idle => AtRisk::Nothing,
-            TransactionStatus::Open | TransactionStatus::Failed => AtRisk::Block,
-        };
-        let ended = std::mem::replace(&mut self.batch, Batch { at_risk, ..Batch::default() });
+        let ended = std::mem::take(&mut self.batch);
         self.cut = None;
+        self.is_cancelled = false;
         if self.status == TransactionStatus::Idle {
             self.settings.end_implicit(&Effect::Commit);
             self.prepared.portals.end_transaction(ended.transaction);

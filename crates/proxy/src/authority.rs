@@ -9,16 +9,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ledger::Payload;
-use model::{AccessEvent, AccessRecord, GrantId, Timestamp};
+use model::{AccessEvent, AccessRecord, GrantId, SessionEnd, Timestamp};
 use pgwire::TransactionStatus;
 use registry::Registry;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::copying::PLACEHOLDER_SQLSTATE;
 use crate::fence::Standing;
+use crate::reply::Running;
 use crate::session::{Ending, Session};
+use crate::wire::Refused;
 
 /// How long the target may take to answer a cancel before its connection is ended.
 ///
@@ -38,7 +42,7 @@ const FAR: Duration = Duration::from_hours(1);
 /// No limit in the settings is longer.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
-const GRANT_ENDED: &str = "the grant for this command has ended, so it was cancelled";
+pub(crate) const GRANT_ENDED: &str = "the grant for this command has ended, so it was cancelled";
 pub(crate) const TRANSACTION_ENDED: &str =
     "a grant used in the open transaction has ended; it is rolled back";
 const ROLE_ENDED: &str = "a grant of this session has ended, and its database role with it; reconnect to use what is left";
@@ -56,17 +60,60 @@ pub(crate) struct Watch {
     grants_until: Option<Timestamp>,
 }
 
+/// What ends a running command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CutBy {
+    /// The end of a grant, or of the session.
+    Authority,
+    /// A limit on rows or bytes.
+    Limit,
+    /// A row that is larger than what can be looked through.
+    RowSize,
+    /// A placeholder of a mask in what would be written.
+    Placeholder,
+    /// A limit on time.
+    Time,
+}
+
+impl CutBy {
+    /// SQLSTATE for the client.
+    pub(crate) fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Authority | Self::Time => "57014",
+            Self::Limit => "53400",
+            Self::RowSize => "54000",
+            Self::Placeholder => PLACEHOLDER_SQLSTATE,
+        }
+    }
+
+    /// Why the session ended, if nothing else ends what runs.
+    pub(crate) fn recorded_as(self) -> SessionEnd {
+        match self {
+            Self::Authority | Self::Placeholder => SessionEnd::AuthorityEnded,
+            Self::Limit | Self::RowSize => SessionEnd::LimitReached,
+            Self::Time => SessionEnd::TimedOut,
+        }
+    }
+}
+
 /// A running command that is being ended.
 #[derive(Debug)]
 pub(crate) struct Cut {
-    /// SQLSTATE for the client.
-    pub(crate) sqlstate: &'static str,
+    /// By what.
+    pub(crate) by: CutBy,
     /// Why, for the client.
     pub(crate) message: &'static str,
     /// When the session is ended if the target has not answered.
     kill_at: Instant,
     /// Bytes of the row that the client has begun to read; only these still pass.
     pub(crate) row_bytes_left: usize,
+}
+
+impl Cut {
+    /// What the client reads in the place of the target's error.
+    pub(crate) fn error(&self) -> Bytes {
+        Refused::new(self.by.sqlstate(), self.message).error()
+    }
 }
 
 impl Watch {
@@ -89,19 +136,31 @@ impl Session {
     pub(crate) fn check_authority(&mut self) -> Result<(), Ending> {
         let now = clock::now();
         let registry = self.gate.registry();
-        let identity = registry.identity(&self.who.identity).filter(|own| own.is_usable(now));
-        let credential = registry.credential(self.who.credential).filter(|own| own.is_live(now));
-        let (Some(identity), Some(credential)) = (identity, credential) else {
-            return Err(Ending::Authority(IDENTITY_ENDED));
-        };
-        let ends = [identity.expires_at, Some(credential.expires_at), self.who.certificate_until];
-        let until = ends.into_iter().flatten().min();
-        if until.is_some_and(|until| until <= now) {
-            return Err(Ending::Authority(IDENTITY_ENDED));
-        }
-        self.watch.session_until = until;
+        let until = self.stands_until(&registry, now).ok_or(Ending::Authority(IDENTITY_ENDED))?;
+        self.watch.session_until = Some(until);
         self.check_role(&registry, now)?;
         if self.has_ended_grants() { self.end_grant() } else { Ok(()) }
+    }
+
+    /// When identity or credential end by themselves; nothing if they have ended.
+    fn stands_until(&self, registry: &Registry, now: Timestamp) -> Option<Timestamp> {
+        let identity = registry.identity(&self.who.identity).filter(|own| own.is_usable(now))?;
+        let credential = registry.credential(self.who.credential).filter(|own| own.is_live(now))?;
+        let ends = [identity.expires_at, self.who.certificate_until];
+        let until = ends.into_iter().flatten().fold(credential.expires_at, Timestamp::min);
+        (now < until).then_some(until)
+    }
+
+    /// True if what allowed a command still stands: its intent may have waited for the disk.
+    pub(crate) fn is_still_allowed(&self, running: &Running) -> bool {
+        let allowed = running.permit.allowed();
+        let now = clock::now();
+        let registry = self.gate.registry();
+        let is_live = |id| registry.grant(id).is_some_and(|grant| grant.is_live(now));
+        now < allowed.until()
+            && (registry.size() == allowed.control_size()
+                || (self.stands_until(&registry, now).is_some()
+                    && allowed.grants().iter().all(|grant| is_live(grant.id))))
     }
 
     /// Ends the session if its role on the target can do more than the grants now give: what a role
@@ -115,18 +174,27 @@ impl Session {
     }
 
     /// Gives the session's role what new grants give, before a command that may need it is judged.
-    pub(crate) async fn follow_grants(&mut self) -> Result<(), Ending> {
-        let Some(role) = &mut self.role else { return Ok(()) };
+    /// False if the grants have changed meanwhile, so that it has to be tried again.
+    pub(crate) async fn follow_grants(&mut self) -> Result<bool, Ending> {
+        let Some(role) = &mut self.role else { return Ok(true) };
         let registry = self.gate.registry();
         if role.is_current(registry.size()) {
-            return Ok(());
+            return Ok(true);
         }
         let holder = (&self.who.identity, self.who.credential);
         let standing = Standing::of(&registry, holder, &self.target, clock::now());
         if role.has_lost(&standing) {
             return Err(Ending::Authority(ROLE_ENDED));
         }
-        match role.follow(standing, registry.size()).await {
+        // A lock on the target may hold this up, and must not hold up the end of what runs.
+        let followed = tokio::select! {
+            followed = role.follow(standing, registry.size()) => followed,
+            () = self.watch.changed() => {
+                self.has_more_requests = true;
+                return self.check_authority().map(|()| false);
+            }
+        };
+        match followed {
             Ok(None) => {}
             Ok(Some(event)) => {
                 let record = AccessRecord { at: clock::now(), event };
@@ -137,7 +205,7 @@ impl Session {
                 tracing::error!(session = %self.who.session, %error, "a session's role does not follow its grants");
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// True if a grant that was used in the open transaction, or by what runs, has ended, or one of
@@ -158,7 +226,7 @@ impl Session {
     /// Cuts what runs, or ends a transaction that waits.
     fn end_grant(&mut self) -> Result<(), Ending> {
         if self.is_running() {
-            self.cut("57014", GRANT_ENDED);
+            self.cut(CutBy::Authority, GRANT_ENDED);
             Ok(())
         } else if self.has_ended(self.prepared.portals.held_grants()) {
             // The target keeps rows that were read under it.
@@ -173,9 +241,9 @@ impl Session {
     }
 
     /// Stops the rows of the running command and asks the target to cancel it.
-    pub(crate) fn cut(&mut self, sqlstate: &'static str, message: &'static str) {
+    pub(crate) fn cut(&mut self, by: CutBy, message: &'static str) {
         if self.cut.is_none() {
-            self.end_for(sqlstate, message);
+            self.end_for(by, message);
             self.link.cancel();
             if let Err(error) = self.cut_copy_in() {
                 tracing::error!(%error, "a COPY could not be ended; its backend will be");
@@ -184,7 +252,7 @@ impl Session {
     }
 
     /// As [`Self::cut`], for a command that ends without a cancel.
-    pub(crate) fn end_for(&mut self, sqlstate: &'static str, message: &'static str) {
+    pub(crate) fn end_for(&mut self, by: CutBy, message: &'static str) {
         if self.cut.is_none() {
             // The rest of a small row still passes, so that the client can read why. A large one is
             // broken off, and the connection with it.
@@ -194,15 +262,18 @@ impl Session {
             } else {
                 (Duration::ZERO, 0)
             };
-            self.cut = Some(Cut { sqlstate, message, kill_at: after(grace), row_bytes_left });
+            self.cut = Some(Cut { by, message, kill_at: after(grace), row_bytes_left });
         }
     }
 
     /// Passes the client's own wish to cancel on to the target.
     pub(crate) async fn pass_on_cancel(&mut self) -> Result<(), Ending> {
-        let event = AccessEvent::CancelRequested { session: self.who.session };
-        self.gate.journal.record(AccessRecord { at: clock::now(), event }, Payload::new()).await?;
-        if self.is_running() {
+        // Nothing to cancel, or asked before: a client must not fill the record with these.
+        if self.is_running() && !self.is_cancelled {
+            self.is_cancelled = true;
+            let event = AccessEvent::CancelRequested { session: self.who.session };
+            let record = AccessRecord { at: clock::now(), event };
+            self.gate.journal.record(record, Payload::new()).await?;
             self.link.cancel();
         }
         Ok(())
@@ -254,7 +325,13 @@ impl Session {
             && cut.kill_at <= now
         {
             self.link.terminate();
-            return Err(Ending::Authority(cut.message));
+            return Err(match cut.by {
+                CutBy::Authority => Ending::Authority(cut.message),
+                CutBy::Limit | CutBy::RowSize | CutBy::Placeholder => {
+                    Ending::Cut { by: cut.by, message: cut.message, note: "" }
+                }
+                CutBy::Time => Ending::TimedOut(cut.message),
+            });
         }
         if is_due(
             self.client_stalled_since
@@ -266,7 +343,7 @@ impl Session {
             return Err(Ending::TimedOut("a batch waited too long for its Sync"));
         }
         if self.cut.is_none() && is_due(self.command_deadline()) {
-            self.cut("57014", "the command ran longer than the gateway's limit");
+            self.cut(CutBy::Time, "the command ran longer than the gateway's limit");
         }
         let idle = add(self.last_activity, self.gate.limits.idle_timeout);
         if !self.batch.waiting && idle <= now {
@@ -275,9 +352,10 @@ impl Session {
         self.check_authority()
     }
 
-    /// True if the target works on a command of this session.
+    /// True if the target owes an answer: it may be at work, whatever it was asked. Planning runs
+    /// functions, a Parse waits for locks, and a Sync commits.
     pub(crate) fn is_running(&self) -> bool {
-        self.running_since.is_some()
+        !self.replies.is_empty()
     }
 }
 

@@ -19,6 +19,7 @@ use journal::WrittenData;
 use pgwire::frontend::FrontendMessage;
 use sql::Plan;
 
+use crate::authority::CutBy;
 use crate::copy_data::{CopyReader, HoldsPlaceholder};
 use crate::session::{Ending, Session};
 use crate::wire;
@@ -29,7 +30,7 @@ const ENDED: &str = "ended by the gateway";
 /// What the client reads when its data hold the placeholder of a mask.
 const PLACEHOLDER: &str = "the data hold what a mask shows in the place of a value: leave the \
                            masked column out of the COPY";
-const PLACEHOLDER_SQLSTATE: &str = "22023";
+pub(crate) const PLACEHOLDER_SQLSTATE: &str = "22023";
 
 /// Where the data of a COPY FROM STDIN stand.
 #[derive(Debug, Default)]
@@ -139,7 +140,7 @@ impl Session {
     /// Ends a COPY whose data hold what may not be written. Nothing of it stays on the target.
     fn refuse_copy_in(&mut self, data: Box<Data>) -> Result<(), Ending> {
         self.copy_in = CopyIn::Taking(data);
-        self.end_for(PLACEHOLDER_SQLSTATE, PLACEHOLDER);
+        self.end_for(CutBy::Placeholder, PLACEHOLDER);
         self.cut_copy_in()
     }
 
@@ -151,6 +152,13 @@ impl Session {
     ) -> Result<Option<FrontendMessage>, Ending> {
         let mut data = match std::mem::take(&mut self.copy_in) {
             CopyIn::Taking(data) => data,
+            // The gateway's CopyFail went before it, so the target takes this Sync for the batch's end.
+            CopyIn::Dropping(data)
+                if matches!(message, FrontendMessage::Sync(_)) && !self.batch.waiting =>
+            {
+                self.copy_in = CopyIn::Ended(data);
+                return Ok(Some(message));
+            }
             CopyIn::Dropping(data) => {
                 // Behind the client's own end a Sync counts again, as for the target.
                 let is_end =

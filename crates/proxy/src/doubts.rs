@@ -30,7 +30,7 @@ use crate::answers::Hold;
 use crate::forwarding::{UNPARSABLE, UNPARSABLE_NAME};
 use crate::portals::Ended;
 use crate::reply::{End, Reply, Running};
-use crate::session::{AtRisk, Batch, Ending, Session};
+use crate::session::{Batch, Ending, Session};
 use crate::wire::{self, Refused};
 
 /// How long a statement waits for a catalog that is newer than one that was found wrong.
@@ -119,6 +119,7 @@ impl Session {
             Reply::Commands(left) => Some(left),
             Reply::Parse(..)
             | Reply::Bind(..)
+            | Reply::BindAlone(..)
             | Reply::Close(_)
             | Reply::Check(_)
             | Reply::Describe(_)
@@ -199,15 +200,19 @@ impl Session {
     pub(crate) async fn complete_condemned(
         &mut self,
         running: Box<Running>,
-        affected: u64,
+        affected: Option<u64>,
+        effect: &Effect,
     ) -> Result<(), Ending> {
-        let changes_session = running.plan.effect != Effect::None;
-        if self.batch.at_risk == AtRisk::Nothing {
-            self.batch.at_risk = AtRisk::Since(running.permit.command().id.sequence);
-        }
-        let end = End { affected, ..End::of(FinishedResult::Cut) };
+        let sequence = running.permit.command().id.sequence;
+        let uncommitted = self.follow_work(&running);
+        let end = End { affected, uncommitted, ..End::of(FinishedResult::Cut) };
         self.finish(running, end, Bytes::new()).await?;
-        if changes_session { Err(Ending::Changed) } else { Ok(()) }
+        if *effect == Effect::None {
+            return Ok(());
+        }
+        let fate = self.follow(effect, sequence);
+        self.record_fate(fate).await?;
+        Err(Ending::Changed)
     }
 
     /// Makes the target fail the implicit transaction of a condemned batch, before its Sync.
@@ -226,7 +231,7 @@ impl Session {
         }
         match status {
             TransactionStatus::Open => {
-                self.batch = Batch { at_risk: AtRisk::Block, waiting: true, ..Batch::default() };
+                self.batch = Batch { waiting: true, ..Batch::default() };
                 let reply = Reply::Unparsable(Bytes::new());
                 self.send(wire::query(UNPARSABLE)?, Some((Expected::Query, reply)));
                 Ok(false)

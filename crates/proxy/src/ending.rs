@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use model::SessionEnd;
+use model::{Protocol, SessionEnd};
 use pgwire::{BackendDecoder, TransactionStatus};
+use sql::{Changes, Effect};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
+use crate::authority::CutBy;
 use crate::reply::Reply;
 use crate::session::{Ending, RECORD_FAILED, Session, read};
 use crate::target::Connected;
@@ -19,6 +21,9 @@ const SETTLE_MAX: Duration = Duration::from_millis(400);
 const SETTLE_LATE_MAX: Duration = Duration::from_secs(5);
 /// How long the client may take to read the last message.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
+
+/// What a client reads if the target has not said how what it was asked for ended.
+const UNSURE: &str = "; what came of the last requests is not known";
 
 /// What becomes of the connection to the target at the end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +41,6 @@ impl Session {
         self.status == TransactionStatus::Idle
             && self.batch.is_new()
             && self.is_settled()
-            && self.commands_running == 0
             && self.holds.is_empty()
             && self.client.outbox.is_empty()
             && self.server.outbox.is_empty()
@@ -66,16 +70,19 @@ impl Session {
 
     /// Settles what runs, then closes both connections, unless that to the target is kept.
     pub(crate) async fn wind_down(&mut self, ending: &Ending, after: After) {
-        let is_target_alive =
-            !matches!(ending, Ending::TargetLost | Ending::Target(_) | Ending::Plan(_));
+        self.is_ending = true;
         let mut is_told = false;
-        if matches!(ending, Ending::Journal(_)) {
-            // No outcome can be recorded, so there is none to wait for.
+        // No outcome can be recorded, or no answer is believed: there is none to wait for.
+        let is_deaf = matches!(ending, Ending::Journal(_) | Ending::Target(_) | Ending::Plan(_));
+        if is_deaf && self.is_running() {
             self.link.cancel();
             self.link.terminate();
-        } else if is_target_alive && !self.settle(SETTLE_MAX).await {
+        } else if !is_deaf
+            && !matches!(ending, Ending::TargetLost)
+            && !self.settle(SETTLE_MAX).await
+        {
             // The client need not wait for what only the record needs.
-            self.say_goodbye(ending).await;
+            self.say_goodbye(self.last_words(ending)).await;
             is_told = true;
             self.link.terminate();
             self.settle(SETTLE_LATE_MAX).await;
@@ -83,9 +90,10 @@ impl Session {
         if matches!(ending, Ending::Plan(_)) {
             self.target.stale.notify_one();
         }
+        let message = self.last_words(ending);
         self.give_up_commands().await;
         if !is_told {
-            self.say_goodbye(ending).await;
+            self.say_goodbye(message).await;
         }
         if after == After::Keep {
             return;
@@ -99,16 +107,18 @@ impl Session {
 
     /// Cancels what runs and waits for the target to say how it ended. False if it has not by then.
     async fn settle(&mut self, limit: Duration) -> bool {
-        if self.commands_running == 0 {
+        if !self.is_running() {
             return true;
         }
         // No row passes any more, not even the rest of one: the connection ends.
-        self.cut("57014", "the session has ended");
+        self.cut(CutBy::Authority, "the session has ended");
         if let Some(cut) = &mut self.cut {
             cut.row_bytes_left = 0;
         }
+        // What a batch without Sync was answered may still be on the target.
+        self.server.outbox.push(wire::flush());
         let deadline = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
-        while self.commands_running > 0 {
+        while self.is_running() {
             match tokio::time::timeout_at(deadline, self.exchange()).await {
                 Ok(Ok(())) => {}
                 // What it has not said it will not say.
@@ -138,22 +148,71 @@ impl Session {
 
     /// What was not answered is not known: it may have taken effect.
     async fn give_up_commands(&mut self) {
-        for mut entry in self.replies.drain() {
-            let Reply::Commands(left) = &mut entry.payload else { continue };
-            let left = std::mem::take(left);
-            if let Err(error) = self.give_up(left).await {
+        if let Err(error) = self.skip_outgoing().await {
+            tracing::error!(session = %self.who.session, %error, "an outcome is not on record");
+        }
+        let owed = self.replies.drain();
+        let may_commit = owed.iter().any(|entry| self.may_commit(&entry.payload));
+        for entry in owed {
+            if let Err(error) = self.give_up(entry.payload.into_commands()).await {
                 tracing::error!(session = %self.who.session, %error, "an outcome is not on record");
             }
+        }
+        // The target undoes what it was not told to commit.
+        let fate = if may_commit {
+            self.transaction.lose(self.sequence)
+        } else {
+            self.transaction.roll_back(self.sequence)
+        };
+        if let Err(error) = self.record_fate(fate).await {
+            tracing::error!(session = %self.who.session, %error, "what is undone is not on record");
         }
         if let Err(error) = self.flush_holds().await {
             tracing::error!(session = %self.who.session, %error, "an outcome is not on record");
         }
     }
 
+    /// True if the target may commit the open transaction when it does what it still owes an answer for.
+    fn may_commit(&self, reply: &Reply) -> bool {
+        let in_block = self.transaction.in_block;
+        match reply {
+            Reply::Ready => !in_block,
+            Reply::Commands(left) => left.iter().any(|running| {
+                let is_query = running.permit.command().protocol == Protocol::Simple;
+                let calls = running.changes() == Changes::ByProcedure;
+                running.plan.effect == Effect::Commit || (!in_block && (is_query || calls))
+            }),
+            Reply::Parse(..)
+            | Reply::Bind(..)
+            | Reply::BindAlone(..)
+            | Reply::Close(_)
+            | Reply::Check(_)
+            | Reply::Describe(_)
+            | Reply::Unparsable(_)
+            | Reply::Restore => false,
+        }
+    }
+
+    /// Why the session ends, and what the gateway itself does not know.
+    fn last_words(&self, ending: &Ending) -> Option<Refused> {
+        let mut words = ending.client_message()?;
+        let is_own = matches!(
+            ending,
+            Ending::Authority(_)
+                | Ending::Cut { .. }
+                | Ending::TimedOut(_)
+                | Ending::GatewayStopped
+        );
+        if is_own && self.is_running() {
+            words.message.push_str(UNSURE);
+        }
+        Some(words)
+    }
+
     /// Tells the client why, unless it is in the middle of a row: then it sees the connection break.
-    async fn say_goodbye(&mut self, ending: &Ending) {
+    async fn say_goodbye(&mut self, message: Option<Refused>) {
         if self.row_bytes_owed == 0
-            && let Some(message) = ending.client_message()
+            && let Some(message) = message
         {
             self.client.outbox.push(message.fatal());
         }
@@ -178,7 +237,8 @@ impl Ending {
             Self::TargetLost | Self::Target(_) | Self::ServerReplaced => SessionEnd::TargetLost,
             Self::Client(_) | Self::ClientRefused(_) => SessionEnd::ProtocolViolation,
             Self::Plan(_) | Self::Changed => SessionEnd::PlanViolation,
-            Self::Authority(_) | Self::Cut { .. } => SessionEnd::AuthorityEnded,
+            Self::Authority(_) => SessionEnd::AuthorityEnded,
+            Self::Cut { by, .. } => by.recorded_as(),
             Self::TimedOut(_) => SessionEnd::TimedOut,
             Self::Journal(_) | Self::Parser(_) | Self::Write(_) | Self::GatewayStopped => {
                 SessionEnd::GatewayStopped
@@ -197,7 +257,7 @@ impl Ending {
             Self::Plan(_) | Self::Parser(_) | Self::Write(_) => ("XX000", self.to_string()),
             Self::Changed => ("08007", self.to_string()),
             Self::TimedOut(_) => ("57P05", self.to_string()),
-            Self::Cut { sqlstate, .. } => (*sqlstate, self.to_string()),
+            Self::Cut { by, .. } => (by.sqlstate(), self.to_string()),
             Self::Authority(_) | Self::GatewayStopped | Self::ServerReplaced => {
                 ("57P01", self.to_string())
             }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::{Command, Facts, GrantId, IdentityName, Limits, TargetName, Timestamp};
-use policy::{Allowed, Decision, Denied};
+use policy::{Allowed, Coverage, Decision, Denied};
 use registry::Registry;
 use sql::{Block, Catalog, ClientSettings, CopyDirection, Grounds, Piece, Plan, Refusal};
 
@@ -203,16 +203,26 @@ impl Plans {
     }
 }
 
+/// What covered a statement when the policy was asked, and under which inventory.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) coverage: Coverage,
+    pub(crate) control_size: u64,
+}
+
 /// Asks the policy whether a statement is covered. Used when it is prepared; proves nothing.
 pub(crate) fn check(
     Scene { gate, who, target }: Scene<'_>,
     facts: &Facts,
     now: Timestamp,
-) -> Result<(), policy::DenyReason> {
+) -> Result<Checked, policy::DenyReason> {
     let registry = gate.registry();
+    let control_size = registry.size();
     let usage = |grant| gate.usage.of(grant);
     match registry.standing(&who.identity, who.credential, &target.name, &usage) {
-        Some(standing) => policy::check(facts, &standing, now).map(|_coverage| ()),
+        Some(standing) => {
+            policy::check(facts, &standing, now).map(|coverage| Checked { coverage, control_size })
+        }
         None => Err(policy::DenyReason::StandingMismatch),
     }
 }

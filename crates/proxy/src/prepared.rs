@@ -12,7 +12,7 @@ use pgwire::Named;
 use pgwire::frontend::Bind;
 use sql::{CursorSpan, Effect, Plan};
 
-use crate::judge::Planned;
+use crate::judge::{Checked, Planned};
 use crate::portals::{Ended, Portal, Portals};
 use crate::reply::Running;
 use crate::settings::Limits;
@@ -31,6 +31,8 @@ pub(crate) struct Statement {
     pub(crate) described: Arc<Plan>,
     /// The types of its parameters as the client has declared them, by OID; zero for none.
     pub(crate) types: Arc<[u32]>,
+    /// What covered it when it was prepared.
+    pub(crate) checked: Option<Checked>,
 }
 
 /// Which plan of a text is meant.
@@ -45,7 +47,7 @@ pub(crate) enum Made {
 impl Statement {
     pub(crate) fn new(planned: Planned, made: Made) -> Self {
         let described = Arc::clone(&planned.plan);
-        Self { planned, made, described, types: Arc::from([]) }
+        Self { planned, made, described, types: Arc::from([]), checked: None }
     }
 
     /// Bytes that it keeps.

@@ -52,8 +52,15 @@ impl Session {
         self.prepared.drop_unnamed();
         self.batch.forwarded = true;
         self.batch.waiting = true;
-        self.outgoing.push(Outgoing::Query(starting));
+        self.outgoing.push_back(Outgoing::Query(starting));
         Ok(())
+    }
+
+    /// Denies a fast-path call. It ends a batch, like Query.
+    pub(crate) async fn take_function_call(&mut self) -> Result<(), Ending> {
+        let denial =
+            Denial::not_supported("function_call", "the function call protocol is not supported");
+        self.deny_query("", denial).await
     }
 
     /// Decides each statement of a text; the first denial is that of the text.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journal::{Outcome, Permit, WrittenData};
-use model::{Action, FinishedResult, Mask, Redaction, StatementKind};
+use model::{FinishedResult, Mask, Redaction};
 use pgwire::BackendKind;
-use sql::{Grounds, Plan};
+use sql::{Changes, Grounds, Plan};
 
+use crate::binding::calls_functions;
 use crate::free_text::Rewriter;
 use crate::judge::Planned;
 use crate::prepared::Undo;
@@ -22,6 +23,8 @@ pub(crate) enum Reply {
     Parse(Undo, Asked),
     /// To Bind.
     Bind(Undo, Arc<Plan>),
+    /// To a Bind that is a command, because planning may call functions.
+    BindAlone(Undo, Box<Running>),
     /// To Close.
     Close(Undo),
     /// To a Describe that the gateway added: compare with the plan, and keep it.
@@ -46,12 +49,47 @@ impl Reply {
             Self::Commands(left) => left.front_mut().map(|running| &mut **running),
             Self::Parse(..)
             | Self::Bind(..)
+            | Self::BindAlone(..)
             | Self::Close(_)
             | Self::Check(_)
             | Self::Describe(_)
             | Self::Unparsable(_)
             | Self::Ready
             | Self::Restore => None,
+        }
+    }
+}
+
+impl Reply {
+    /// The command that an error in the place of the answer is about.
+    pub(crate) fn first(&self) -> Option<&Running> {
+        match self {
+            Self::Commands(left) => left.front().map(|running| &**running),
+            Self::BindAlone(_, running) => Some(running),
+            Self::Parse(..)
+            | Self::Bind(..)
+            | Self::Close(_)
+            | Self::Check(_)
+            | Self::Describe(_)
+            | Self::Unparsable(_)
+            | Self::Ready
+            | Self::Restore => None,
+        }
+    }
+
+    /// The commands whose answer it is, as far as they have not ended.
+    pub(crate) fn into_commands(self) -> VecDeque<Box<Running>> {
+        match self {
+            Self::Commands(left) => left,
+            Self::BindAlone(_, running) => VecDeque::from([running]),
+            Self::Parse(..)
+            | Self::Bind(..)
+            | Self::Close(_)
+            | Self::Check(_)
+            | Self::Describe(_)
+            | Self::Unparsable(_)
+            | Self::Ready
+            | Self::Restore => VecDeque::new(),
         }
     }
 }
@@ -68,14 +106,18 @@ pub(crate) struct Judged {
 pub(crate) struct End {
     pub(crate) result: FinishedResult,
     pub(crate) sqlstate: Option<String>,
-    /// Rows changed.
-    pub(crate) affected: u64,
+    /// Rows changed, if the target said so.
+    pub(crate) affected: Option<u64>,
+    /// Whether it may have changed something in a transaction that has not ended.
+    pub(crate) uncommitted: bool,
 }
 
 impl End {
-    /// An end without error and without changed rows.
+    /// An end without error. What was not begun changed nothing; of all else the target has not said
+    /// how many rows it changed.
     pub(crate) fn of(result: FinishedResult) -> Self {
-        Self { result, sqlstate: None, affected: 0 }
+        let affected = (result == FinishedResult::Skipped).then_some(0);
+        Self { result, sqlstate: None, affected, uncommitted: false }
     }
 }
 
@@ -98,6 +140,8 @@ pub(crate) struct Running {
     pub(crate) is_checked: bool,
     /// Whether a COPY to the client was compared with the plan. None of its data pass before.
     pub(crate) is_copying: bool,
+    /// Whether it began with the Bind that left together with its Execute.
+    pub(crate) began_at_bind: bool,
     /// Whether a line of names is still to come, which is no row.
     header_left: bool,
     /// Looks through the rows, if there is free text in them.
@@ -119,6 +163,7 @@ impl Running {
             withheld: 0,
             is_checked,
             is_copying: false,
+            began_at_bind: false,
             header_left,
             rewriter,
         })
@@ -139,29 +184,30 @@ impl Running {
         Ok(rows.saturating_sub(u64::from(is_header)))
     }
 
-    /// Whether the target says that it did something to so many rows, and not only that it sent them.
-    pub(crate) fn changes_rows(&self) -> bool {
-        match self.plan.facts.kind {
-            StatementKind::Write | StatementKind::CopyIn => true,
-            StatementKind::CopyOut => {
-                self.plan.facts.touches.iter().any(|touch| touch.action != Action::Select)
-            }
-            StatementKind::Empty
-            | StatementKind::Read
-            | StatementKind::Transaction
-            | StatementKind::Setting
-            | StatementKind::Prepare
-            | StatementKind::Session => false,
+    /// How many rows it changes, as far as the target says so. What DECLARE and PREPARE plan may call
+    /// functions too.
+    pub(crate) fn changes(&self) -> Changes {
+        match self.plan.changes {
+            Changes::Nothing if calls_functions(&self.plan) => Changes::Untold,
+            told @ (Changes::Nothing
+            | Changes::AsTagged
+            | Changes::Untold
+            | Changes::ByProcedure) => told,
         }
     }
 
     /// Sums up how it ended.
     pub(crate) fn outcome(&self, end: End, written: Option<WrittenData>) -> Outcome {
+        let affected = match self.changes() {
+            Changes::Nothing => Some(0),
+            Changes::AsTagged | Changes::Untold | Changes::ByProcedure => end.affected,
+        };
         Outcome {
             result: end.result,
             sqlstate: end.sqlstate,
             rows: self.rows,
-            affected: end.affected,
+            affected,
+            uncommitted: end.uncommitted,
             bytes: self.bytes,
             redactions: self.redactions(),
             written,

@@ -59,6 +59,7 @@ impl Session {
         let asked = self.replies.front().and_then(|(_, reply)| match reply {
             Reply::Parse(_, asked) => Some(asked.clone()),
             Reply::Commands(left) => left.front().map(|running| self.asked(running)),
+            Reply::BindAlone(_, running) => Some(self.asked(running)),
             Reply::Bind(..)
             | Reply::Close(_)
             | Reply::Check(_)

@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
-use pgwire::frontend::{Bind, Close, Describe, Execute, FrontendMessage, Parse};
+use pgwire::Named;
+use pgwire::frontend::{Bind, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
 use pgwire::{Named, TransactionStatus};
 use policy::Allowed;
 use sql::{Effect, Plan};
 use tokio::time::Instant;
 
+use crate::binding::{Held, calls_functions};
 use crate::copying::CopyIn;
 use crate::denial::Denial;
 use crate::doubts::may_change;
@@ -41,7 +43,9 @@ impl Session {
         let turn_ends = Instant::now().checked_add(TURN_MAX);
         self.check_server()?;
         self.has_more_requests = false;
-        self.follow_grants().await?;
+        if !self.follow_grants().await? {
+            return Ok(());
+        }
         if self.is_settled()
             && let Some(message) = self.batch.deferred.take()
         {
@@ -65,6 +69,7 @@ impl Session {
 
     async fn take_request(&mut self, message: FrontendMessage) -> Result<(), Ending> {
         let Some(message) = self.take_copy_message(message)? else { return Ok(()) };
+        self.release_before(&message).await?;
         match message {
             FrontendMessage::Terminate(_) => Err(Ending::Terminated),
             FrontendMessage::Sync(_) if self.must_look_before_sync() => {
@@ -74,11 +79,7 @@ impl Session {
             FrontendMessage::Sync(message) => self.take_sync(message.into_bytes()),
             _ if self.batch.skipping => Ok(()),
             _ if names::is_cut(&message) => self.fail_batch(&names::too_long()),
-            _ if self.batch.unsettled && !self.is_settled() => {
-                self.defer(message);
-                Ok(())
-            }
-            FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) if !self.is_settled() => {
+            _ if self.depends_on_others(&message) && !self.is_settled() => {
                 self.defer(message);
                 Ok(())
             }
@@ -139,6 +140,9 @@ impl Session {
         let Planned { text, plan, .. } = &statement.planned;
         let asked = Asked { text: Arc::clone(text), forwarded: Arc::clone(&plan.forward) };
         let forward = wire::parse(&parse.name, &plan.forward, &parse.parameter_types)?;
+        if let Some(checked) = &statement.checked {
+            self.note_grants(&checked.coverage);
+        }
         let undo = self.prepared.parse(&parse.name, statement);
         self.send(forward, Some((Expected::Parse, Reply::Parse(undo, asked))));
         Ok(())
@@ -164,8 +168,11 @@ impl Session {
         }
         let checked = judge::check(self.scene(), &described.facts, clock::now());
         let types = parse.parameter_types.as_slice().into();
-        let statement = Statement { described, types, ..Statement::new(planned, Made::Protocol) };
-        Ok(checked.map(|()| statement).map_err(Denial::from))
+        let of = |checked| {
+            let checked = Some(checked);
+            Statement { described, types, checked, ..Statement::new(planned, Made::Protocol) }
+        };
+        Ok(checked.map(of).map_err(Denial::from))
     }
 
     async fn take_bind(&mut self, bind: &Bind) -> Result<(), Ending> {
@@ -190,18 +197,26 @@ impl Session {
                 "bind message has the wrong number of result formats",
             ));
         }
-        let portal = Portal::new(Arc::clone(&statement), parameters, Arc::clone(&plan));
-        let undo = self.prepared.bind(&bind.portal, portal);
-        self.send(
-            bind.raw.bytes().clone(),
-            Some((Expected::Bind, Reply::Bind(undo, Arc::clone(&plan)))),
-        );
+        if let Err(reason) = self.lean_on(&statement, &plan) {
+            return self.deny_in_batch(&statement.planned.text, Denial::from(reason)).await;
+        }
+        let waits = calls_functions(&plan);
         let grounds = Arc::clone(&statement.planned.grounds);
+        let portal = Portal::new(statement, parameters, Arc::clone(&plan));
+        let undo = self.prepared.bind(&bind.portal, portal);
         // The gateway's own question: the columns that this portal will return are compared with
         // the plan before the first row can pass, whether or not the client asks for them.
         let ask = wire::describe(Named::Portal, &bind.portal)?;
-        let judged = Judged { plan, grounds };
-        self.send(ask, Some((Expected::DescribePortal, Reply::Check(judged))));
+        let bound = Reply::Bind(undo, Arc::clone(&plan));
+        let (raw, check) = (bind.raw.bytes().clone(), Reply::Check(Judged { plan, grounds }));
+        if waits {
+            let bound = (raw, Expected::Bind, bound);
+            let check = (ask, Expected::DescribePortal, check);
+            self.batch.held = Some(Held::new(&bind.portal, bound, check));
+        } else {
+            self.send(raw, Some((Expected::Bind, bound)));
+            self.send(ask, Some((Expected::DescribePortal, check)));
+        }
         Ok(())
     }
 
@@ -223,11 +238,13 @@ impl Session {
         let Some(judged) = judged else {
             return self.fail_batch(&Prepared::unknown(describe.named, &describe.name));
         };
-        let expected = match describe.named {
-            Named::Statement => Expected::DescribeStatement,
-            Named::Portal => Expected::DescribePortal,
-        };
-        self.send(describe.raw.into_bytes(), Some((expected, Reply::Describe(judged))));
+        let (raw, reply) = (describe.raw.into_bytes(), Reply::Describe(judged));
+        match describe.named {
+            Named::Statement => self.send(raw, Some((Expected::DescribeStatement, reply))),
+            Named::Portal => {
+                self.ask_of_portal(&describe.name, (raw, Expected::DescribePortal, reply));
+            }
+        }
         Ok(())
     }
 
@@ -271,8 +288,9 @@ impl Session {
                 if planned.takes_data() {
                     self.copy_in = CopyIn::Asked(self.sequence);
                 }
-                let starting = Starting { pending, planned };
-                self.outgoing.push(Outgoing::Execute(Box::new(starting), execute));
+                let starting = Box::new(Starting { pending, planned });
+                let held = self.held_for(&execute);
+                self.outgoing.push_back(Outgoing::Execute(starting, held, execute));
                 Ok(())
             }
             Err(refused) => {
@@ -281,11 +299,6 @@ impl Session {
                 self.fail_batch(&Denial::from(reason).error)
             }
         }
-    }
-
-    fn take_close(&mut self, close: Close) {
-        let undo = self.prepared.close(close.named, &close.name);
-        self.send(close.raw.into_bytes(), Some((Expected::Close, Reply::Close(undo))));
     }
 
     fn take_sync(&mut self, raw: Bytes) -> Result<(), Ending> {
@@ -305,13 +318,6 @@ impl Session {
     fn must_look_before_sync(&self) -> bool {
         let commits = self.status == TransactionStatus::Idle;
         self.batch.doubtful && commits && !self.batch.skipping && !self.is_settled()
-    }
-
-    /// Denies a fast-path call. It ends a batch, like Query.
-    async fn take_function_call(&mut self) -> Result<(), Ending> {
-        let denial =
-            Denial::not_supported("function_call", "the function call protocol is not supported");
-        self.deny_query("", denial).await
     }
 
     pub(crate) fn scene(&self) -> Scene<'_> {

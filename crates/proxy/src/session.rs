@@ -11,7 +11,7 @@
 //! gate. Commands of one batch (up to Sync) are pipelined; the next batch waits for the end of the
 //! last one, so that the state of the transaction is always known when a command is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -30,7 +30,8 @@ use tokio::io::{AsyncRead as _, ReadBuf, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
 use crate::answers::Hold;
-use crate::authority::{Cut, Watch};
+use crate::authority::{Cut, CutBy, Watch};
+use crate::binding::Held;
 use crate::cancel::Registration;
 use crate::clock;
 use crate::copying::CopyIn;
@@ -52,6 +53,7 @@ use crate::reply::Reply;
 use crate::reports::{Asked, OpenUntil};
 use crate::stream::Stream;
 use crate::target::{Target, TargetLink};
+use crate::transaction::Transaction;
 
 /// Bytes read from a socket at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -84,8 +86,6 @@ pub(crate) struct Batch {
     pub(crate) forwarded: bool,
     /// It failed: everything up to Sync is dropped.
     pub(crate) skipping: bool,
-    /// What would be undone if it failed now.
-    pub(crate) at_risk: AtRisk,
     /// The Query that runs, if several statements are in it.
     pub(crate) script: Option<Asked>,
     /// It is complete: nothing more of the client is looked at before `ReadyForQuery`.
@@ -103,25 +103,19 @@ pub(crate) struct Batch {
     pub(crate) may_change: bool,
     /// One that may do so passes only once it was looked whether it means what was judged.
     pub(crate) doubtful: bool,
+    /// A Bind that leaves with what follows it.
+    pub(crate) held: Option<Held>,
 }
 
 impl Batch {
     /// True if the client has begun none, as far as the session has looked.
     pub(crate) fn is_new(&self) -> bool {
-        !self.forwarded && !self.skipping && !self.waiting && self.deferred.is_none()
+        !self.forwarded
+            && !self.skipping
+            && !self.waiting
+            && self.deferred.is_none()
+            && self.held.is_none()
     }
-}
-
-/// What is undone when a batch fails, beside the command that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum AtRisk {
-    /// No command of it has completed in the transaction that the batch itself makes.
-    #[default]
-    Nothing,
-    /// This command and those behind it.
-    Since(u64),
-    /// What BEGIN began: its own commands end it, not the batch.
-    Block,
 }
 
 /// One identity on one target over one client connection.
@@ -147,25 +141,29 @@ pub(crate) struct Session {
     pub(crate) application_told: String,
     pub(crate) status: TransactionStatus,
     pub(crate) batch: Batch,
+    /// What the end of the open transaction decides.
+    pub(crate) transaction: Transaction,
     pub(crate) copy_in: CopyIn,
     pub(crate) prepared: Prepared,
     pub(crate) plans: Plans,
     pub(crate) replies: ReplyQueue<Reply>,
     /// Messages for the target, in order, some of which wait for their record.
-    pub(crate) outgoing: Vec<Outgoing>,
+    pub(crate) outgoing: VecDeque<Outgoing>,
     /// Messages for the client, in order, some of which wait for their record.
     pub(crate) holds: Vec<Hold>,
     /// The last command's number.
     pub(crate) sequence: u64,
+    /// It is being wound down.
+    pub(crate) is_ending: bool,
+    /// The client has asked to cancel what runs.
+    pub(crate) is_cancelled: bool,
     /// Set while the running command is being ended.
     pub(crate) cut: Option<Cut>,
     /// The grants used in the open transaction, with their ends.
     pub(crate) transaction_grants: BTreeMap<GrantId, Timestamp>,
     /// Bytes of a row that the client has begun to read and has not got.
     pub(crate) row_bytes_owed: usize,
-    /// Commands that the target was given and has not answered.
-    pub(crate) commands_running: u32,
-    /// Since when the target works on the command that it works on.
+    /// Since when the target works on what it owes an answer for; nothing if it owes none.
     pub(crate) running_since: Option<Instant>,
     /// The client sent more than one turn may deal with.
     pub(crate) has_more_requests: bool,
@@ -221,12 +219,14 @@ pub(crate) enum Ending {
     #[error("{0}")]
     Authority(&'static str),
     /// What ran was cut, and only the end of the session is the same on both sides.
-    #[error("{message}")]
+    #[error("{message}{note}")]
     Cut {
-        /// The client's SQLSTATE.
-        sqlstate: &'static str,
+        /// By what.
+        by: CutBy,
         /// Why, for the client.
         message: &'static str,
+        /// What else the client has to know.
+        note: &'static str,
     },
     /// The server behind the target's address is another one than the session's.
     #[error("the target is on another server now: reconnect")]

@@ -8,6 +8,7 @@ use model::{Action, Facts, MaskedColumn, StatementKind};
 use pg_query::protobuf::{LimitOption, ParseResult, RawStmt, SelectStmt, SetOperation};
 use pg_query::{Node, NodeEnum};
 
+use crate::changes;
 use crate::copy::CopyForm;
 use crate::scope::{Origin, Value};
 use crate::select::Columns;
@@ -151,6 +152,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
             let writes = walk.writes && copy.is_none();
             let kind = if writes { StatementKind::Write } else { kind };
             let facts = walk.facts(kind);
+            let changes = changes::of(&walk, &node);
             let outputs = outputs(&walk, &facts.masked, columns);
             let (forward, bytes) = written(node)?;
             let forward = walk.splices.fill(forward, &bytes)?;
@@ -163,6 +165,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
             let plan = Plan {
                 outputs,
                 copy,
+                changes,
                 errors_quote_only_granted: answers && walk.reads_plainly(),
                 parameters_max: walk.parameters_max,
                 guards,

@@ -19,6 +19,7 @@ mod catalog_call;
 mod catalog_routines;
 mod catalog_rows;
 mod catalog_source;
+mod changes;
 mod channel;
 mod conflict;
 mod conversion;
@@ -103,7 +104,8 @@ pub use limits::{
 pub use masked_view::{FenceViews, MaskedView};
 pub use place::place_in_client;
 pub use plan::{
-    Copy, CopyDirection, CopyText, CursorSpan, Effect, Output, Plan, SettingSpan, Shows, Uses,
+    Changes, Copy, CopyDirection, CopyText, CursorSpan, Effect, Output, Plan, SettingSpan, Shows,
+    Uses,
 };
 pub use refusal::Refusal;
 pub use request::{Granted, Request};

@@ -33,6 +33,7 @@ impl Walk<'_> {
             with_clause,
         } = merge;
         self.writes = true;
+        self.writers = self.writers.saturating_add(1);
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         // Rows of the target are read by the join, whatever happens to them then.
         let (use_index, name) = self.write_target(relation, Action::Select)?;

@@ -18,6 +18,8 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// Set if its answer or its data pass by COPY. It then returns no rows.
     pub copy: Option<Copy>,
+    /// How many rows it changes, as far as the target says so.
+    pub changes: Changes,
     /// What the client must read as the tag of `CommandComplete`, if not the target's.
     pub tag: Option<String>,
     /// What it does to the session once the target has completed it.
@@ -49,6 +51,7 @@ impl Plan {
             forward: Arc::from(forward),
             outputs: Vec::new(),
             copy: None,
+            changes: Changes::Nothing,
             tag: None,
             effect: Effect::None,
             parameters_max: 0,
@@ -79,9 +82,18 @@ impl Plan {
                 (Arc::new(facts), named.outputs.clone())
             }
         };
+        let changes = match (&self.uses, named.changes) {
+            (Uses::Nothing | Uses::Position { .. }, _) => self.changes,
+            (Uses::Statement { .. }, changes) => changes,
+            (Uses::Cursor { .. }, Changes::Nothing) => Changes::Nothing,
+            (Uses::Cursor { .. }, Changes::AsTagged | Changes::Untold | Changes::ByProcedure) => {
+                Changes::Untold
+            }
+        };
         Self {
             facts,
             outputs,
+            changes,
             errors_quote_only_granted: self.errors_quote_only_granted
                 && named.errors_quote_only_granted,
             kept: Some(Arc::clone(named)),
@@ -145,6 +157,19 @@ pub struct Output {
     pub type_oid: Option<u32>,
     /// If it is masked, the index of its column in `Facts::masked`.
     pub masked: Option<usize>,
+}
+
+/// How many rows a statement changes, as far as the target says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// It changes none.
+    Nothing,
+    /// As many as the tag of its `CommandComplete` says.
+    AsTagged,
+    /// It may change some, and the target does not say how many.
+    Untold,
+    /// Likewise, and outside of a transaction block it may commit some and undo others (CALL).
+    ByProcedure,
 }
 
 /// How a COPY passes data.

@@ -44,6 +44,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) notified: BTreeSet<RelationName>,
     /// True once something in it writes.
     pub(crate) writes: bool,
+    /// How many INSERT, UPDATE, DELETE and MERGE are in it.
+    pub(crate) writers: u32,
     /// The cursor of `WHERE CURRENT OF`.
     pub(crate) position: Option<Uses>,
     /// PostgreSQL's own relations that the statement names.
@@ -83,6 +85,7 @@ impl<'a> Walk<'a> {
             executed: BTreeSet::new(),
             notified: BTreeSet::new(),
             writes: false,
+            writers: 0,
             position: None,
             system_reads: BTreeSet::new(),
             system_sources: 0,

@@ -35,6 +35,7 @@ impl Walk<'_> {
             r#override,
         } = insert;
         self.writes = true;
+        self.writers = self.writers.saturating_add(1);
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Insert)?;
         let guards = self.insert_guards(use_index, &cols);
@@ -84,6 +85,7 @@ impl Walk<'_> {
             with_clause,
         } = update;
         self.writes = true;
+        self.writers = self.writers.saturating_add(1);
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Update)?;
         let alias = self.target_item(use_index, name)?;
@@ -106,6 +108,7 @@ impl Walk<'_> {
         let DeleteStmt { relation, using_clause, where_clause, returning_clause, with_clause } =
             delete;
         self.writes = true;
+        self.writers = self.writers.saturating_add(1);
         let with_clause = with_clause.map(|with| self.with(with)).transpose()?;
         let (use_index, name) = self.write_target(relation, Action::Delete)?;
         let alias = self.target_item(use_index, name)?;

@@ -3,7 +3,7 @@
 use ledger::Record;
 use model::{
     AccessEvent, ControlEvent, FinishedResult, Grant, GrantRef, IdentityName, Redaction,
-    RoleChange, ScopeEntry, SessionEnd, TargetName, Touch,
+    RoleChange, ScopeEntry, SessionEnd, SessionId, TargetName, Touch,
 };
 
 /// When, and what happened, in one line. Holds no payload: statements are not shown here.
@@ -46,8 +46,13 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             format!("{session}role {role} on {target}{group}: {}", role_change(*change))
         }
         AccessEvent::BatchRolledBack { session, first, last, sqlstate } => {
-            let code = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
-            format!("{session}/{first}-{last}  ROLLED BACK{code}: what had completed is undone")
+            fate(*session, (*first, *last), &rolled_back(sqlstate.as_deref()))
+        }
+        AccessEvent::BatchCommitted { session, first, last } => {
+            fate(*session, (*first, *last), "COMMITTED: what had completed stands")
+        }
+        AccessEvent::BatchUnknown { session, first, last } => {
+            fate(*session, (*first, *last), "NOT KNOWN whether what had completed stands")
         }
         AccessEvent::CommandIntended {
             session, sequence, identity, target, grants, facts, ..
@@ -57,28 +62,7 @@ pub(crate) fn access(event: &AccessEvent) -> String {
             let grants = grant_refs(grants);
             format!("{session}/{sequence}  ALLOWED {identity} on {target}: {what}{grants}")
         }
-        AccessEvent::CommandFinished {
-            session,
-            sequence,
-            result,
-            sqlstate,
-            rows,
-            affected,
-            duration_us,
-            redactions,
-            written,
-            ..
-        } => {
-            let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
-            let copied = written.as_ref().map(|data| format!("{} bytes copied in, ", data.bytes));
-            format!(
-                "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {affected} changed, {}{}{}",
-                finished(*result),
-                copied.unwrap_or_default(),
-                duration(*duration_us),
-                hidden(redactions)
-            )
-        }
+        AccessEvent::CommandFinished { .. } => outcome(event),
         AccessEvent::NotificationDelivered { session, .. }
         | AccessEvent::NotificationDropped { session, .. } => {
             format!("{session}  {}", notification(event))
@@ -121,6 +105,52 @@ fn login_refused(
     let claimed = claimed.map_or("?", IdentityName::as_str);
     let target = target.map_or("?", TargetName::as_str);
     format!("LOGIN REFUSED  {claimed} on {target} from {peer}: {reason}")
+}
+
+fn outcome(event: &AccessEvent) -> String {
+    let AccessEvent::CommandFinished {
+        session,
+        sequence,
+        result,
+        sqlstate,
+        rows,
+        affected,
+        duration_us,
+        redactions,
+        written,
+        uncommitted,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let sqlstate = sqlstate.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+    let copied = written.as_ref().map(|data| format!("{} bytes copied in, ", data.bytes));
+    format!(
+        "{session}/{sequence}  {}{sqlstate}: {rows} rows sent, {}, {}{}{}",
+        finished(*result),
+        changed(*affected, *uncommitted),
+        copied.unwrap_or_default(),
+        duration(*duration_us),
+        hidden(redactions)
+    )
+}
+
+/// What became of commands of a session.
+fn fate(session: SessionId, (first, last): (u64, u64), what: &str) -> String {
+    format!("{session}/{first}-{last}  {what}")
+}
+
+fn rolled_back(sqlstate: Option<&str>) -> String {
+    let code = sqlstate.map(|code| format!(" {code}")).unwrap_or_default();
+    format!("ROLLED BACK{code}: what had completed is undone")
+}
+
+/// How many rows were changed, and whether they may be undone yet.
+fn changed(affected: Option<u64>, uncommitted: bool) -> String {
+    let rows =
+        affected.map_or_else(|| "changed not known".to_owned(), |rows| format!("{rows} changed"));
+    if uncommitted { format!("{rows} (uncommitted)") } else { rows }
 }
 
 /// How the identity was proved, if the record says so.
@@ -265,6 +295,7 @@ pub(crate) fn session_end(end: SessionEnd) -> &'static str {
         SessionEnd::PlanViolation => "the target answered other than planned",
         SessionEnd::AuthorityEnded => "its identity, credential or grant ended",
         SessionEnd::TimedOut => "a time limit was reached",
+        SessionEnd::LimitReached => "a grant's limit on rows or bytes was reached",
         SessionEnd::GatewayStopped => "the gateway stopped",
     }
 }

@@ -83,6 +83,8 @@ impl History {
             | AccessEvent::CancelRequested { .. }
             | AccessEvent::FenceRole { .. }
             | AccessEvent::BatchRolledBack { .. }
+            | AccessEvent::BatchCommitted { .. }
+            | AccessEvent::BatchUnknown { .. }
             | AccessEvent::CommandIntended { .. }
             | AccessEvent::CommandFinished { .. }
             | AccessEvent::CommandDenied { .. } => return,

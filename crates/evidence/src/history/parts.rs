@@ -73,8 +73,8 @@ pub(crate) struct Finished {
     pub(crate) result: FinishedResult,
     pub(crate) sqlstate: Option<String>,
     pub(crate) rows: u64,
-    /// Rows that it changed and that stayed changed.
-    pub(crate) affected: u64,
+    /// Rows that it changed and that stayed changed, as far as the target says.
+    pub(crate) affected: Option<u64>,
     /// Its batch was rolled back after it had completed.
     pub(crate) is_undone: bool,
     pub(crate) bytes: u64,

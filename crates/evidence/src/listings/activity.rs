@@ -58,7 +58,7 @@ fn count(row: &mut UseRow, command: &Intended) {
     let Ending::Recorded(finished) = &command.ending else { return };
     add(row.results.entry(finished.result).or_default(), 1);
     add(&mut row.rows, finished.rows);
-    add(&mut row.affected, finished.affected);
+    add(&mut row.affected, finished.affected.unwrap_or(0));
     add(&mut row.bytes, finished.bytes);
     for redaction in &finished.redactions {
         add(&mut row.redacted, redaction.values);

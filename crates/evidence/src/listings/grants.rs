@@ -95,7 +95,7 @@ fn count(case: &Case<'_>, used: &mut Use, id: GrantId, command: &Intended) {
     add(&mut used.commands, 1);
     if let Ending::Recorded(finished) = &command.ending {
         add(&mut used.rows, finished.rows);
-        add(&mut used.affected, finished.affected);
+        add(&mut used.affected, finished.affected.unwrap_or(0));
     }
     used.note(command.at);
     let Some(entry) = case.inventory.grant(id) else { return };

@@ -204,7 +204,7 @@ fn a_command_that_runs_at_the_checkpoint_is_no_exception() {
 fn what_was_rolled_back_changed_nothing() {
     let package = package(|fixture| {
         let completed = |event: &AccessEvent| {
-            matches!(event, AccessEvent::CommandFinished { affected: 1.., .. })
+            matches!(event, AccessEvent::CommandFinished { affected: Some(1..), .. })
         };
         let place = fixture.find(completed);
         let command = fixture.access[place].event.command().unwrap();

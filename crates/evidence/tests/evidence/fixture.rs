@@ -266,7 +266,7 @@ impl Log {
         let redactions =
             masked.map(|column| Redaction { column: column.clone(), values: rows }).collect();
         let grants = if facts.touches.is_empty() { Vec::new() } else { vec![named] };
-        let affected = u64::from(facts.kind == StatementKind::Write);
+        let affected = Some(u64::from(facts.kind == StatementKind::Write));
         let session = SessionId::from_random(session);
         let event = AccessEvent::CommandIntended {
             session,
@@ -291,6 +291,7 @@ impl Log {
             sqlstate,
             rows,
             affected,
+            uncommitted: false,
             bytes: rows * 84,
             duration_us: 1_250,
             redactions,

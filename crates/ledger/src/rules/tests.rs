@@ -65,7 +65,8 @@ fn finished(session: SessionId, sequence: u64, result: FinishedResult) -> Access
         result,
         sqlstate: None,
         rows: 0,
-        affected: 0,
+        affected: Some(0),
+        uncommitted: false,
         bytes: 0,
         duration_us: 0,
         redactions: vec![],
@@ -217,4 +218,43 @@ fn from_the_middle_what_went_before_is_believed_once() {
     let again = apply(&mut rules, finished(ONE, 7, FinishedResult::Completed));
     assert_eq!(again, Err(RuleError::NotPending(id)));
     apply(&mut rules, closed(ONE, 7, SessionEnd::Terminated)).unwrap();
+}
+
+#[test]
+fn what_became_of_uncommitted_commands_is_open_until_a_record_says_it() {
+    let uncommitted = |sequence| {
+        let mut event = finished(ONE, sequence, FinishedResult::Completed);
+        if let AccessEvent::CommandFinished { uncommitted, .. } = &mut event {
+            *uncommitted = true;
+        }
+        event
+    };
+    let undone =
+        |first, last| AccessEvent::BatchRolledBack { session: ONE, first, last, sqlstate: None };
+    let committed = |first, last| AccessEvent::BatchCommitted { session: ONE, first, last };
+    let unknown = |first, last| AccessEvent::BatchUnknown { session: ONE, first, last };
+    #[rustfmt::skip]
+    let cases = [
+        (vec![],                               Some((1, 3))),
+        (vec![undone(2, 3)],                   Some((1, 1))),
+        (vec![undone(2, 3), committed(1, 1)],  None),
+        (vec![undone(1, 3)],                   None),
+        (vec![committed(1, 3)],                None),
+        (vec![unknown(1, 3)],                  None),
+        (vec![unknown(1, 3), committed(1, 3)], None),
+    ];
+    for (records, expected) in cases {
+        let mut rules = after(vec![started(), opened(ONE)]);
+        for sequence in 1..=3 {
+            apply(&mut rules, intended(ONE, sequence)).unwrap();
+            apply(&mut rules, uncommitted(sequence)).unwrap();
+        }
+        for record in records.clone() {
+            apply(&mut rules, record).unwrap();
+        }
+        let open: Vec<_> = rules.uncommitted().collect();
+        let expected: Vec<_> =
+            expected.map(|(first, last)| (ONE, first, last)).into_iter().collect();
+        assert_eq!(open, expected, "{records:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use model::Action::{Delete, Insert, Select, Update};
 use model::{Mask, StatementKind};
-use sql::{Effect, Plan, Setting, SettingSpan};
+use sql::{Changes, Effect, Plan, Setting, SettingSpan};
 
 use crate::common::{Grants, analyse_in, catalog, catalog_edited, catalog_with, grant, mask};
 
@@ -52,6 +52,34 @@ fn every_output_column_is_foreseen() {
     ];
     for (text, expected) in cases {
         assert_eq!(outputs(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_statement_says_whether_its_tag_counts_what_it_changes() {
+    let mut grants = Grants::new();
+    grant(&mut grants, &[Select, Insert, Update, Delete], "billing.plans", &["plan", "price"]);
+    #[rustfmt::skip]
+    let cases = [
+        ("SELECT price FROM plans",                                 Changes::Nothing),
+        ("SELECT price FROM plans FOR UPDATE",                      Changes::Nothing),
+        ("EXPLAIN DELETE FROM plans",                               Changes::Nothing),
+        ("INSERT INTO plans VALUES ('a', 1)",                       Changes::AsTagged),
+        ("UPDATE plans SET price = 2 RETURNING price",              Changes::AsTagged),
+        ("DELETE FROM plans",                                       Changes::AsTagged),
+        ("WITH w AS (SELECT 1 AS n) DELETE FROM plans USING w WHERE price = w.n", Changes::AsTagged),
+        ("COPY plans (plan, price) FROM STDIN",                     Changes::AsTagged),
+        ("COPY (DELETE FROM plans RETURNING price) TO STDOUT",      Changes::AsTagged),
+        ("COPY plans (plan, price) TO STDOUT",                      Changes::Nothing),
+        ("EXPLAIN ANALYZE DELETE FROM plans",                       Changes::Untold),
+        ("WITH d AS (DELETE FROM plans RETURNING price) SELECT count(*) FROM d", Changes::Untold),
+        ("WITH d AS (DELETE FROM plans RETURNING plan, price) INSERT INTO plans SELECT plan, price FROM d", Changes::Untold),
+        ("COPY (WITH d AS (DELETE FROM plans RETURNING price) SELECT price FROM d) TO STDOUT", Changes::Untold),
+    ];
+    for (text, expected) in cases {
+        let plan = analyse_in(&catalog(), &grants, &["billing"], text)
+            .unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"));
+        assert_eq!(plan.changes, expected, "{text}");
     }
 }
 
