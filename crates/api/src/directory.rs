@@ -35,7 +35,7 @@ pub trait TargetDirectory: fmt::Debug + Send + Sync {
 pub struct TargetCheck {
     /// The target.
     pub target: TargetName,
-    /// `fenced`; or `mask-only`, and then there is nothing to find.
+    /// `fenced`; or `mask-only`, and then only what the catalog tells is found.
     pub mode: String,
     /// What was found, in order.
     pub findings: Vec<TargetFinding>,

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use model::{Scope, ScopeEntry, TargetName};
+use model::{Action, Scope, ScopeEntry, TargetName};
 
 use crate::answer::{ApiError, parse};
 use crate::{ApiState, DirectoryError, FindingWeight, TargetCheck, TargetDirectory, TargetFinding};
+
+/// The code of a masked column by which rows are kept in order. It is a hole for who writes it.
+const MASKED_ORDER: &str = "masked_order";
 
 pub(crate) async fn check(
     State(state): State<Arc<ApiState>>,
@@ -46,7 +49,10 @@ pub(crate) async fn accepted_holes(
         Err(error) => return Err(vec![error.to_string()]),
     };
     let (mut open, mut taken) = (Vec::new(), BTreeSet::new());
-    for finding in found.findings {
+    for mut finding in found.findings {
+        if finding.code == MASKED_ORDER && scope.iter().any(|line| writes(line, &finding.object)) {
+            finding.weight = FindingWeight::Hole;
+        }
         let is_accepted = accepted.contains(&finding.code) || accepted.contains(&finding.id());
         match (finding.weight, is_accepted) {
             (FindingWeight::Note, _) => {}
@@ -62,6 +68,13 @@ pub(crate) async fn accepted_holes(
             .to_owned(),
     );
     Err(open)
+}
+
+/// True if the line lets a column, `schema.relation.column`, be written.
+fn writes(line: &ScopeEntry, column: &str) -> bool {
+    let writes =
+        [Action::Insert, Action::Update].iter().any(|action| line.actions.contains(action));
+    writes && line.columns.iter().any(|name| format!("{}.{name}", line.relation) == column)
 }
 
 fn shown(finding: &TargetFinding) -> String {

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use journal::JournalError;
-use model::CommandRef;
+use model::{CommandRef, Touch};
 use pgwire::TransactionStatus;
 use policy::Denied;
 
@@ -19,17 +19,23 @@ pub(crate) struct Denial {
     pub(crate) reason: String,
     /// In words, for the client.
     pub(crate) error: Refused,
+    /// What it would have touched, for the record.
+    pub(crate) touch: Option<Box<Touch>>,
 }
 
 impl Denial {
+    fn new(reason: String, error: Refused) -> Self {
+        Self { reason, error, touch: None }
+    }
+
     /// A denial of what a later version may support.
     pub(crate) fn not_supported(reason: &str, message: &str) -> Self {
-        Self { reason: format!("not_supported:{reason}"), error: Refused::new("0A000", message) }
+        Self::new(format!("not_supported:{reason}"), Refused::new("0A000", message))
     }
 
     pub(crate) fn too_large() -> Self {
         let message = "the command is too large to be recorded whole, so it may not run";
-        Self { reason: "too_large_to_record".to_owned(), error: Refused::new("54000", message) }
+        Self::new("too_large_to_record".to_owned(), Refused::new("54000", message))
     }
 
     pub(crate) fn statement_changed() -> Self {
@@ -38,19 +44,19 @@ impl Denial {
         let error = Refused::new("0A000", errors::PLAN_CHANGED);
         let (hint, routine) = (Some(hint.to_owned()), Some("RevalidateCachedQuery"));
         let error = Refused { hint, routine, ..error };
-        Self { reason: "statement_changed".to_owned(), error }
+        Self::new("statement_changed".to_owned(), error)
     }
 
     /// A cursor or prepared statement that does not exist, or whose room is not there.
     pub(crate) fn of_name(error: Refused) -> Self {
-        Self { reason: "name_not_usable".to_owned(), error }
+        Self::new("name_not_usable".to_owned(), error)
     }
 
     pub(crate) fn not_analysed_in_time() -> Self {
         let message = "the statement could not be analysed in time, so it may not run";
         let hint = "Make it simpler; if it is simple, the gateway is busy: try again.";
         let error = Refused { hint: Some(hint.to_owned()), ..Refused::new("57014", message) };
-        Self { reason: "not_analysed_in_time".to_owned(), error }
+        Self::new("not_analysed_in_time".to_owned(), error)
     }
 
     /// In a transaction that has failed PostgreSQL says only that, of whatever it can read.
@@ -70,22 +76,22 @@ impl Denial {
         let message = "the target's catalog cannot be read now, so no statement can be judged";
         let hint = "The target may be down or restarting: try again.";
         let error = Refused { hint: Some(hint.to_owned()), ..Refused::new("08006", message) };
-        Self { reason: "catalog_unknown".to_owned(), error }
+        Self::new("catalog_unknown".to_owned(), error)
     }
 }
 
 impl From<policy::DenyReason> for Denial {
     fn from(reason: policy::DenyReason) -> Self {
         let error = Refused::new(reason.sqlstate(), reason.client_message());
-        Self { reason: reason.code().to_owned(), error }
+        Self::new(reason.code().to_owned(), error)
     }
 }
 
 impl From<sql::Refusal> for Denial {
     fn from(refusal: sql::Refusal) -> Self {
-        let sql::Refusal { code, sqlstate, message, hint, place, .. } = refusal;
+        let sql::Refusal { code, sqlstate, message, hint, place, touch, .. } = refusal;
         let error = Refused { hint, place, ..Refused::new(sqlstate, message) };
-        Self { reason: code.to_owned(), error }
+        Self { touch, ..Self::new(code.to_owned(), error) }
     }
 }
 
@@ -108,7 +114,7 @@ impl Session {
             identity: self.who.identity.clone(),
             target: self.target.name.clone(),
             text: text.into(),
-            touches: Vec::new(),
+            touches: denial.touch.as_deref().cloned().into_iter().collect(),
             reason: denial.reason.clone(),
             control_size: self.gate.registry().size(),
         }

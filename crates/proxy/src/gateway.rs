@@ -81,8 +81,8 @@ pub enum RelationColumns {
 pub enum Preflight {
     /// There is no such target.
     UnknownTarget,
-    /// The target has no fence.
-    MaskOnly,
+    /// The target has no fence. What its catalog alone tells.
+    MaskOnly(Vec<Finding>),
     /// It could not be asked. Why, for the operator.
     Failed(String),
     /// What it let through, in order.
@@ -251,9 +251,13 @@ impl GatewayView {
     /// What a role of a target's fence would reach beyond its grants.
     pub async fn preflight(&self, target: &TargetName, reach: &Reach) -> Preflight {
         let Some(target) = self.gate.targets.get(target) else { return Preflight::UnknownTarget };
-        let Some(fence) = &target.fence else { return Preflight::MaskOnly };
+        let orders = fence::masked_orders(target);
+        let Some(fence) = &target.fence else { return Preflight::MaskOnly(orders) };
         match fence.preflight(target, reach).await {
-            Ok(findings) => Preflight::Findings(findings),
+            Ok(mut findings) => {
+                findings.extend(orders);
+                Preflight::Findings(findings)
+            }
             Err(error) => Preflight::Failed(error.to_string()),
         }
     }

@@ -166,6 +166,18 @@ impl Plans {
         Some(Planned { text: Arc::clone(text), plan, catalog_version, grounds })
     }
 
+    /// True if parameters may have these types.
+    pub(crate) fn may_take(
+        &self,
+        scene: Scene<'_>,
+        settings: &ClientSettings,
+        types: &[u32],
+    ) -> bool {
+        let Some(catalog) = scene.target.catalog() else { return false };
+        let question = self.question(scene, settings, catalog, &Arc::from(""));
+        question.ask(|request| types.iter().all(|oid| sql::parameter_type_allowed(request, *oid)))
+    }
+
     fn question(
         &self,
         Scene { gate: _, who, target }: Scene<'_>,

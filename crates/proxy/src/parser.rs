@@ -115,7 +115,7 @@ fn serve(receiver: &Mutex<mpsc::Receiver<Work>>) {
 }
 
 impl Question {
-    fn ask<T>(&self, analyse: impl FnOnce(&sql::Request<'_>) -> T) -> T {
+    pub(crate) fn ask<T>(&self, analyse: impl FnOnce(&sql::Request<'_>) -> T) -> T {
         let granted = |relation: &RelationName, action: Action| {
             self.granted.get(&(relation.clone(), action)).cloned().unwrap_or_default()
         };

@@ -159,10 +159,9 @@ impl Session {
             Ok(described) => described,
             Err(denial) => return Ok(Err(denial)),
         };
-        let types_are_allowed = self.target.catalog().is_some_and(|catalog| {
-            parse.parameter_types.iter().all(|oid| sql::parameter_type_allowed(&catalog, *oid))
-        });
-        if !types_are_allowed {
+        let scene = Scene { gate: &self.gate, who: &self.who, target: &self.target };
+        let types = &parse.parameter_types;
+        if !types.is_empty() && !self.plans.may_take(scene, &self.settings, types) {
             let message = "this type of parameter is not supported";
             return Ok(Err(Denial::not_supported("parameter_type", message)));
         }

@@ -144,6 +144,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
     let mut walk = Walk::new(world, shapes);
     let checked = walk.nested(|walk| {
         let checked = walk.whole_statement(statement)?;
+        walk.follow_references()?;
         Ok((checked, walk.checked_guards()?))
     });
     let shapes = walk.shapes();
@@ -175,14 +176,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
             };
             Ok((Ok(plan), shapes))
         }
-        // What the client may not know of it cannot be told from what is not there.
-        Err(refusal) => match walk.ungranted() {
-            Some((relation, action)) => {
-                let unknown = Refusal::unknown_relation(&relation.name, action);
-                Err(unknown.at(refusal.byte.unwrap_or(-1)))
-            }
-            None => Err(refusal),
-        },
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -216,7 +210,7 @@ impl Walk<'_> {
             NodeEnum::ExplainStmt(statement) => {
                 let (statement, options) = explain::taken_apart(*statement)?;
                 let (statement, _, _) = self.statement(statement)?;
-                self.check_explained()?;
+                self.check_explained(options.runs)?;
                 // Only what runs writes; what it would touch is needed either way.
                 self.writes &= options.runs;
                 let columns = explain::columns(options.type_oid);

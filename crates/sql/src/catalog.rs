@@ -7,13 +7,13 @@ use mask::{ColumnType, Placeholder};
 use model::{Mask, MaskDeclaration, RelationName};
 use pg_query::{Node, NodeEnum};
 
+use crate::cascade::Reference;
 use crate::catalog_build;
 use crate::catalog_routines::FunctionRow;
 use crate::catalog_rows::{Cast, CatalogError, CatalogRows, FINGERPRINT};
 use crate::grounds::Definitions;
 use crate::masked_view::{FenceViews, Substitutes};
 use crate::system::System;
-use crate::types::UserType;
 use crate::{analyse, routines, tree};
 
 /// What exists on the target, and which of it is masked.
@@ -23,7 +23,8 @@ use crate::{analyse, routines, tree};
 pub struct Catalog {
     pub(crate) version: u64,
     pub(crate) relations: BTreeMap<RelationName, Arc<Relation>>,
-    pub(crate) enums: BTreeMap<(String, String), UserType>,
+    /// The OIDs of enums, by schema and name.
+    pub(crate) enums: BTreeMap<(String, String), u32>,
     pub(crate) enum_oids: BTreeSet<u32>,
     /// Array types of the target's and PostgreSQL's own, each with the type of its elements.
     pub(crate) elements: BTreeMap<u32, u32>,
@@ -40,6 +41,8 @@ pub struct Catalog {
     pub(crate) functions: BTreeMap<RelationName, Vec<FunctionRow>>,
     /// By relation and column, the sequence that the column owns.
     pub(crate) sequences: BTreeMap<(u32, i16), RelationName>,
+    /// By the OID of a relation, the foreign keys by which writing to it changes others.
+    pub(crate) references: BTreeMap<u32, Vec<Reference>>,
     pub(crate) system: System,
     pub(crate) definitions: Definitions,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mask::ColumnType;
-use model::{Action, Mask, MaskDeclaration, RelationName};
+use model::{Mask, MaskDeclaration, RelationName};
 
 use crate::catalog::{Catalog, Column, ColumnMask, Keys, Relation, RelationKind};
 use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, TypeRow};
@@ -42,6 +42,7 @@ pub(crate) fn build(
         domains: BTreeMap::new(),
         functions: BTreeMap::new(),
         sequences: BTreeMap::new(),
+        references: BTreeMap::new(),
         system: System::new(&rows, |oid| column_type(&rows.types, oid, -1)),
         definitions: Definitions::new(&rows),
     };
@@ -293,8 +294,7 @@ fn add_enums(catalog: &mut Catalog, rows: &CatalogRows) {
             catalog.elements.insert(*oid, row.element);
         }
         if row.kind == 'e' {
-            let named = UserType { oid: *oid, schema: row.schema.clone(), name: row.name.clone() };
-            catalog.enums.insert((row.schema.clone(), row.name.clone()), named);
+            catalog.enums.insert((row.schema.clone(), row.name.clone()), *oid);
             catalog.enum_oids.insert(*oid);
         }
         if types_of(rows, row.element).is_some_and(|element| element.kind == 'e') {
@@ -347,14 +347,13 @@ fn judge_view(
     text: &str,
     errors: &mut Vec<CatalogError>,
 ) -> bool {
-    let everything = |relation: &RelationName, _: Action| BTreeSet::from([relation.name.clone()]);
     let settings = ClientSettings::default();
     let world = World {
         catalog,
         search_path: Vec::new(),
         identity: "",
         database: "",
-        granted: &everything,
+        granted: &view::granted,
         settings: &settings,
         forwards: false,
     };

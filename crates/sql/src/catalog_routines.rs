@@ -28,6 +28,14 @@ SELECT c.conrelid, c.conname, u.number FROM pg_catalog.pg_constraint c \
 CROSS JOIN LATERAL pg_catalog.unnest(c.conkey) WITH ORDINALITY AS u(number, place) \
 WHERE c.contype IN ('p', 'u') AND c.conrelid >= 16384 ORDER BY c.oid, u.place";
 
+/// Foreign keys that change the referring rows when a row is deleted or its key is changed.
+pub(crate) const REFERENCES: &str = "\
+SELECT c.oid, c.conrelid, c.confrelid, c.confdeltype, c.confupdtype, k.own, k.other \
+FROM pg_catalog.pg_constraint c CROSS JOIN LATERAL \
+ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k(own, other) \
+WHERE c.contype = 'f' AND c.confrelid >= 16384 \
+AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) ORDER BY c.oid, k.own";
+
 /// The checks of domains.
 pub(crate) const DOMAINS: &str = "\
 SELECT c.contypid, pg_catalog.pg_get_expr(c.conbin, 0) FROM pg_catalog.pg_constraint c \
@@ -61,6 +69,17 @@ pub(crate) struct FunctionRow {
     pub(crate) outputs: Vec<String>,
 }
 
+/// A foreign key, with what it does to the referring rows (`pg_constraint.confdeltype`).
+#[derive(Clone, Debug)]
+pub(crate) struct ReferenceRow {
+    /// The relation that refers, and the one that is referred to.
+    pub(crate) ends: (u32, u32),
+    pub(crate) on_delete: char,
+    pub(crate) on_update: char,
+    /// The numbers of the columns, own and other.
+    pub(crate) columns: Vec<(i16, i16)>,
+}
+
 /// The answers to the questions of this page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RoutineRows {
@@ -69,6 +88,8 @@ pub(crate) struct RoutineRows {
     pub(crate) sequences: Vec<(u32, u32, i16)>,
     /// By relation and name, the numbers of the columns in order.
     pub(crate) constraints: BTreeMap<(u32, String), Vec<i16>>,
+    /// By the constraint's OID.
+    pub(crate) references: BTreeMap<u32, ReferenceRow>,
     /// By domain.
     pub(crate) checks: BTreeMap<u32, Vec<String>>,
 }
@@ -116,6 +137,21 @@ impl RoutineRows {
         let [relation, name, column] = cells else { return None };
         let key = (relation.parse().ok()?, (*name).to_owned());
         self.constraints.entry(key).or_default().push(column.parse().ok()?);
+        Some(())
+    }
+
+    pub(crate) fn take_reference(&mut self, cells: &[&str]) -> Option<()> {
+        let [constraint, own, other, on_delete, on_update, column, referred] = cells else {
+            return None;
+        };
+        let row = ReferenceRow {
+            ends: (own.parse().ok()?, other.parse().ok()?),
+            on_delete: on_delete.chars().next()?,
+            on_update: on_update.chars().next()?,
+            columns: Vec::new(),
+        };
+        let row = self.references.entry(constraint.parse().ok()?).or_insert(row);
+        row.columns.push((column.parse().ok()?, referred.parse().ok()?));
         Some(())
     }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mask::MaskError;
 
-use crate::catalog_routines::{CONSTRAINTS, DOMAINS, FUNCTIONS, RoutineRows, SEQUENCES};
+use crate::catalog_routines::{
+    CONSTRAINTS, DOMAINS, FUNCTIONS, REFERENCES, RoutineRows, SEQUENCES,
+};
 use crate::grounds;
 use crate::system_rows::{self, DependentRow, Part, SystemRow};
 
@@ -36,6 +38,8 @@ pub enum CatalogQuery {
     Sequences,
     /// The columns of primary keys and unique constraints.
     Constraints,
+    /// Foreign keys that change what refers.
+    References,
     /// The checks of domains.
     Domains,
     /// PostgreSQL's own tables and views.
@@ -208,6 +212,7 @@ pub fn catalog_queries() -> Vec<(CatalogQuery, Cow<'static, str>)> {
         (CatalogQuery::Functions, FUNCTIONS.into()),
         (CatalogQuery::Sequences, SEQUENCES.into()),
         (CatalogQuery::Constraints, CONSTRAINTS.into()),
+        (CatalogQuery::References, REFERENCES.into()),
         (CatalogQuery::Domains, DOMAINS.into()),
         (CatalogQuery::System, system_rows::SYSTEM.into()),
         (CatalogQuery::SystemViews, system_rows::SYSTEM_VIEWS.into()),
@@ -362,6 +367,7 @@ impl CatalogRows {
             CatalogQuery::Functions => self.routines.take_function(cells)?,
             CatalogQuery::Sequences => self.routines.take_sequence(cells)?,
             CatalogQuery::Constraints => self.routines.take_constraint(cells)?,
+            CatalogQuery::References => self.routines.take_reference(cells)?,
             CatalogQuery::Domains => self.routines.take_check(cells)?,
             CatalogQuery::System
             | CatalogQuery::SystemViews

@@ -1,6 +1,6 @@
 //! What the catalog knows of functions, sequences and domains.
 //!
-//! A domain may be cast to if its base is one of PostgreSQL's own types and its checks are
+//! A domain may be cast to if its base is one of PostgreSQL's own types that may be cast to, and its checks are
 //! expressions that a statement could hold itself.
 
 use std::collections::BTreeMap;
@@ -11,18 +11,19 @@ use pg_query::NodeEnum;
 
 use crate::ClientSettings;
 use crate::analyse;
+use crate::cascade;
 use crate::catalog::{Catalog, Domain};
 use crate::catalog_rows::CatalogRows;
 use crate::rows::Row;
 use crate::scope::{Beside, Item, ScopeColumn, Value};
-use crate::system::FIRST_USER_OID;
+use crate::types;
 use crate::walk::Walk;
 use crate::world::World;
 
 /// The name of the checked value in a check.
 const VALUE: &str = "value";
 
-/// Puts functions, sequences and domains into the catalog.
+/// Puts functions, sequences, foreign keys and domains into the catalog.
 pub(crate) fn add_routines(catalog: &mut Catalog, rows: &CatalogRows) {
     for function in &rows.routines.functions {
         let name = RelationName::new(function.schema.as_str(), function.name.as_str());
@@ -34,11 +35,12 @@ pub(crate) fn add_routines(catalog: &mut Catalog, rows: &CatalogRows) {
             catalog.sequences.insert((*relation, *column), name);
         }
     }
+    cascade::add_references(catalog, rows);
     for (oid, domain) in rows.types.iter().filter(|(_, row)| row.kind == 'd') {
         let checks = rows.routines.checks.get(oid).map(Vec::as_slice).unwrap_or_default();
         // A domain over a domain, an enum or a type of an extension is not followed.
-        let is_own = domain.base < FIRST_USER_OID
-            && rows.types.get(&domain.base).is_some_and(|base| base.kind == 'b');
+        // Of PostgreSQL's own types, those that look a text up are none that a value may have.
+        let is_own = domain.base != 0 && types::is_built_in(domain.base);
         if is_own && checks.iter().all(|check| is_harmless(catalog, check)) {
             let key = (domain.schema.clone(), domain.name.clone());
             catalog.domains.insert(key, Domain { oid: *oid, base: domain.base });

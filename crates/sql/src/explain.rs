@@ -118,7 +118,27 @@ fn word(value: &Node) -> Result<String, Refusal> {
 
 impl Walk<'_> {
     /// Makes sure that a plan of what was walked tells nothing of what the client may not read.
-    pub(crate) fn check_explained(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_explained(&self, runs: bool) -> Result<(), Refusal> {
+        if let Some(function) = self.executed.first() {
+            // The target may put its definition into the plan, with whatever that reads.
+            return Err(Refusal::never(
+                "explain_shows_function",
+                format!("EXPLAIN shows what function {} does", function.name),
+            ));
+        }
+        if !self.system_reads.is_empty() {
+            return Err(Refusal::never(
+                "explain_counts_hidden",
+                "EXPLAIN of a catalog counts what it does not show",
+            ));
+        }
+        if runs && self.writes {
+            return Err(Refusal::never(
+                "explain_shows_triggers",
+                "EXPLAIN ANALYZE of a write shows triggers and constraints of other tables",
+            )
+            .with_hint("EXPLAIN without ANALYZE shows the plan."));
+        }
         for used in &self.uses {
             let below = used.relation.descendants.iter().filter(|_| used.descends);
             let below = below.map(|name| self.world.catalog.relations.get(name).map(|r| &**r));

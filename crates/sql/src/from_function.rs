@@ -1,20 +1,26 @@
 //! FROM with functions: one, or several side by side in ROWS FROM.
 //!
+//! PostgreSQL may put the query of a function of the database's in the function's place, and then
+//! run the client's conditions before that query's own. So such a function stands in a subquery
+//! that ends with `OFFSET 0`, which keeps conditions outside.
+//!
 //! Source: `addRangeTableEntryForFunction` in PostgreSQL's `parse_relation.c`.
 
-use pg_query::protobuf::{Alias, ColumnDef, FuncCall, List, RangeFunction};
+use pg_query::protobuf::{
+    Alias, ColumnDef, FuncCall, List, RangeFunction, RangeSubselect, SelectStmt,
+};
 use pg_query::{Node, NodeEnum};
 
 use crate::from::Source;
 use crate::names;
 use crate::operation::function_name;
 use crate::rows::Row;
-use crate::scope::Value;
+use crate::scope::{Item, Value};
 use crate::select::Columns;
 use crate::tree::{self, NOWHERE};
 use crate::unsupported::unsupported;
 use crate::walk::Walk;
-use crate::{Refusal, catalog_call, functions, routines, types};
+use crate::{Refusal, analyse, catalog_call, functions, routines, types};
 
 const UNNEST: &str = "unnest";
 
@@ -77,9 +83,9 @@ impl Walk<'_> {
         if ordinality {
             columns.push(("ordinality".to_owned(), Value::computed()));
         }
-        let mut item = self.item_of(Some(name), columns, alias.as_ref())?;
+        let mut item = self.item_of(Some(name.clone()), columns, alias.as_ref())?;
         item.row = row;
-        let node = RangeFunction {
+        let function = RangeFunction {
             lateral,
             ordinality,
             is_rowsfrom,
@@ -87,7 +93,11 @@ impl Walk<'_> {
             alias,
             coldeflist: outer,
         };
-        Ok(Source { node: tree::node(NodeEnum::RangeFunction(node)), items: vec![item] })
+        let node = match row {
+            Row::Unknown => kept_apart(function, name, &item)?,
+            Row::Named | Row::Relation(_) => tree::node(NodeEnum::RangeFunction(function)),
+        };
+        Ok(Source { node, items: vec![item] })
     }
 
     /// The columns of a call, and whether its function is PostgreSQL's own.
@@ -167,6 +177,29 @@ impl Walk<'_> {
 fn is_session_name(call: &FuncCall) -> bool {
     call.args.is_empty()
         && function_name(&call.funcname).is_ok_and(|name| functions::is_session_name(&name))
+}
+
+/// A function as a subquery of the same name and columns, into which no condition is moved.
+fn kept_apart(function: RangeFunction, name: String, item: &Item) -> Result<Node, Refusal> {
+    let columns = item.columns.iter();
+    let columns = columns.map(|column| {
+        tree::target(&column.name, tree::column_ref([name.as_str(), column.name.as_str()]))
+    });
+    let Some(NodeEnum::SelectStmt(fence)) = analyse::parse_one("SELECT 1 OFFSET 0")? else {
+        return Err(Refusal::mismatch());
+    };
+    let query = SelectStmt {
+        target_list: columns.collect(),
+        from_clause: vec![tree::node(NodeEnum::RangeFunction(function))],
+        ..*fence
+    };
+    let source = RangeSubselect {
+        // As a function in FROM may use what stands before it, so may the query.
+        lateral: true,
+        subquery: Some(Box::new(tree::node(NodeEnum::SelectStmt(Box::new(query))))),
+        alias: Some(Alias { aliasname: name.clone(), colnames: Vec::new() }),
+    };
+    Ok(tree::node(NodeEnum::RangeSubselect(Box::new(source))))
 }
 
 /// The last part of a function's name.

@@ -9,6 +9,17 @@ const LIST: &str = include_str!("functions.txt");
 /// Largest constant that a function which makes its result as large as it is told may be given.
 pub(crate) const CONSTANT_MAX: i32 = 1_000_000;
 
+/// Those of the list that return sets (`pg_proc.proretset`).
+#[rustfmt::skip]
+const SETS: [&str; 24] = [
+    "unnest", "generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table",
+    "string_to_table", "jsonb_path_query", "jsonb_path_query_tz",
+    "json_array_elements", "json_array_elements_text", "jsonb_array_elements",
+    "jsonb_array_elements_text", "json_each", "json_each_text", "jsonb_each", "jsonb_each_text",
+    "json_object_keys", "jsonb_object_keys", "json_to_recordset", "jsonb_to_recordset",
+    "ts_debug", "ts_parse", "ts_token_type", "_pg_expandarray",
+];
+
 /// By name, the columns of the result of a function for FROM. Empty for the others.
 static ALLOWED: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
     let lines = LIST.lines().filter(|line| !line.starts_with('#'));
@@ -23,6 +34,11 @@ pub(crate) fn allowed(name: &str) -> Option<&'static [&'static str]> {
 /// True if the function makes as much as an argument says.
 pub(crate) fn grows(name: &str) -> bool {
     matches!(name, "repeat" | "lpad" | "rpad" | "array_fill" | "generate_series" | "factorial")
+}
+
+/// True if the function returns a set of rows or values.
+pub(crate) fn returns_set(name: &str) -> bool {
+    SETS.contains(&name)
 }
 
 /// True if the function is a keyword's way to say who or where; these are answered by constants.

@@ -12,9 +12,10 @@ use mask::{Encoding, Placeholder};
 use model::{Action, Detectors, Mask, MaskDeclaration};
 use pg_query::{Node, NodeEnum};
 
+use crate::expr::is_row;
 use crate::scope::{Content, Origin, Value};
 use crate::walk::Walk;
-use crate::{Plan, Refusal};
+use crate::{Plan, Refusal, tree};
 
 /// What may not be written to one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,12 +199,30 @@ impl Walk<'_> {
         values: Vec<Node>,
         guards: &[Option<Arc<Guard>>],
     ) -> Result<Vec<Node>, Refusal> {
-        let of_place = |place: usize| guards.get(place).cloned().flatten();
-        let values = values.into_iter().enumerate();
-        let checked = values.map(|(place, value)| {
-            self.guarded(of_place(place), |walk| walk.written_value(value, None))
-        });
-        checked.collect()
+        let of_place = |place: usize| guards.get(place).into_iter().flatten().cloned().collect();
+        self.row_values(values, of_place)
+    }
+
+    /// The values of one row, each for its column: `c.*` is the columns. `guards` gives those of a
+    /// place.
+    pub(crate) fn row_values(
+        &mut self,
+        values: Vec<Node>,
+        guards: impl Fn(usize) -> Vec<Arc<Guard>>,
+    ) -> Result<Vec<Node>, Refusal> {
+        let mut checked = Vec::with_capacity(values.len());
+        for value in values {
+            let items = match self.row_star(&value)? {
+                Some(columns) => columns,
+                None => vec![value],
+            };
+            for item in items {
+                let guards = guards(checked.len());
+                let item = self.guarded(guards, |walk| walk.written_value(item, None))?;
+                checked.push(if is_row(&item) { tree::computed(item) } else { item });
+            }
+        }
+        Ok(checked)
     }
 
     /// Walks over a value that is written under a guard; without one, under none.

@@ -159,8 +159,12 @@ impl Walk<'_> {
         alias: Option<&Alias>,
     ) -> Result<Vec<Item>, Refusal> {
         let Sides { left: mut items, mut right } = sides;
-        let mut rest = take_columns(&mut items);
-        rest.append(&mut take_columns(&mut right));
+        let all_locks: Vec<usize> =
+            items.iter().chain(&right).flat_map(|item| item.locks.iter().copied()).collect();
+        let (mut rest, mut locks) = take_columns(&mut items);
+        let (mut more, mut other_locks) = take_columns(&mut right);
+        rest.append(&mut more);
+        locks.append(&mut other_locks);
         self.work.spend(rest.len().saturating_mul(merged.len()))?;
         rest.retain(|column| !merged.iter().any(|key| key.name == column.name));
         items.append(&mut right);
@@ -181,7 +185,7 @@ impl Walk<'_> {
         }
         let mut all: Vec<ScopeColumn> = merged.into_iter().chain(rest).collect();
         let Some(alias) = alias else {
-            items.push(item_with(all));
+            items.push(Item { locks, ..item_with(all) });
             return Ok(items);
         };
         // An alias of the whole join hides its sides.
@@ -191,10 +195,8 @@ impl Walk<'_> {
             column.homes = vec![vec![alias.aliasname.clone(), name.clone()]];
             column.name = name;
         }
-        let mut item = item_with(all);
-        item.name = Some(alias.aliasname.clone());
-        item.by_name = true;
-        Ok(vec![item])
+        let name = Some(alias.aliasname.clone());
+        Ok(vec![Item { name, by_name: true, locks: all_locks, ..item_with(all) }])
     }
 }
 
@@ -216,16 +218,17 @@ fn columns(side: &[Item]) -> &[ScopeColumn] {
     side.last().map(|item| item.columns.as_slice()).unwrap_or_default()
 }
 
-/// The columns of a side. What has no name is reached only through the join from here on.
-fn take_columns(side: &mut Vec<Item>) -> Vec<ScopeColumn> {
+/// The columns of a side. What has no name is reached only through the join from here on, and
+/// locked only with it.
+fn take_columns(side: &mut Vec<Item>) -> (Vec<ScopeColumn>, Vec<usize>) {
     match side.pop() {
         Some(item) if item.by_name => {
             let columns = item.columns.clone();
             side.push(item);
-            columns
+            (columns, Vec::new())
         }
-        Some(item) => item.columns,
-        None => Vec::new(),
+        Some(item) => (item.columns, item.locks),
+        None => (Vec::new(), Vec::new()),
     }
 }
 

@@ -12,6 +12,7 @@
 //! tree, read again and compared.
 
 mod analyse;
+mod cascade;
 mod catalog;
 mod catalog_answer;
 mod catalog_build;
@@ -111,5 +112,5 @@ pub use refusal::Refusal;
 pub use request::{Granted, Request};
 pub use script::{Block, Piece, analyse_script, join};
 pub use settings::{ClientSettings, Setting};
-pub use shape::{ColumnShape, RelationShape, ViewShape};
+pub use shape::{ColumnShape, MaskedOrder, RelationShape, ViewShape};
 pub use types::parameter_type_allowed;

@@ -8,6 +8,7 @@ use pg_query::protobuf::{LockClauseStrength, LockWaitPolicy, LockingClause, Rang
 use pg_query::{Node, NodeEnum};
 
 use crate::Refusal;
+use crate::rows::Row;
 use crate::tree::{self, NOWHERE};
 use crate::walk::Walk;
 
@@ -57,6 +58,9 @@ impl Walk<'_> {
                 Refusal::syntax(format!("relation \"{name}\" of the row lock is not in FROM"))
             })?;
             locked.extend(item.locks.iter().copied());
+            // PostgreSQL also finds the name inside of a join that has an alias, before this one.
+            let joined = self.items().iter().filter(|item| item.row == Row::Unknown);
+            locked.extend(joined.flat_map(|item| item.locks.iter().copied()));
             named.push(tree::node(NodeEnum::RangeVar(range_var(name))));
         }
         if locked_rels.is_empty() {

@@ -147,6 +147,10 @@ impl Walk<'_> {
         columns: &[Node],
         values: &[Node],
     ) -> Result<(), Refusal> {
+        // DEFAULT VALUES names no value.
+        if columns.len() != values.len() && !values.is_empty() {
+            return Err(Refusal::syntax("INSERT has not as many expressions as target columns"));
+        }
         for (column, value) in columns.iter().zip(values) {
             let Some(NodeEnum::ResTarget(column)) = &column.node else { continue };
             if let Some(target) = self.written_type(use_index, &column.name) {

@@ -87,8 +87,12 @@ impl Walk<'_> {
             in_schema(schemaname)
         };
         let relation = found.ok_or_else(unknown)?;
+        // At the name itself, so that nothing behind it can read otherwise than if it were not
+        // there.
+        if !self.world.is_granted(&relation.name) && !relation.columns.is_empty() {
+            return Err(unknown().of_relation(&relation.name, action));
+        }
         match &relation.unusable {
-            Some(_) if !self.world.is_granted(&relation.name) => Err(unknown()),
             Some(reason) => Err(Refusal::unusable(relname, reason)),
             None => Ok(Arc::clone(relation)),
         }

@@ -54,7 +54,7 @@ fn parameter_type(world: &World<'_>, item: Node) -> Result<Node, Refusal> {
     }
     let name = types::type_name(world, name)?;
     let oid = types::oid(world.catalog, &name);
-    if !oid.is_some_and(|oid| types::parameter_type_allowed(world.catalog, oid)) {
+    if !oid.is_some_and(|oid| types::is_parameter_type(world, oid)) {
         return Err(Refusal::data_type("of this parameter"));
     }
     Ok(tree::node(NodeEnum::TypeName(name)))

@@ -1,5 +1,9 @@
 //! Why a statement is refused without asking the policy.
 
+use std::collections::BTreeSet;
+
+use model::{Action, RelationName, Touch};
+
 use crate::place;
 
 /// A statement that is not understood, not allowed for anyone, or not supported yet.
@@ -22,6 +26,9 @@ pub struct Refusal {
     pub(crate) byte: Option<i32>,
     /// True if a later version may accept the statement.
     pub supported_later: bool,
+    /// The relation that is there and that no grant names, for the record. The client cannot tell it
+    /// from one that is not there.
+    pub touch: Option<Box<Touch>>,
 }
 
 /// PostgreSQL's codes (manual, appendix "PostgreSQL Error Codes").
@@ -50,7 +57,16 @@ impl Refusal {
             place: None,
             byte: None,
             supported_later: false,
+            touch: None,
         }
+    }
+
+    /// Says for the record which relation is meant.
+    #[must_use]
+    pub(crate) fn of_relation(mut self, relation: &RelationName, action: Action) -> Self {
+        let (relation, columns) = (relation.clone(), BTreeSet::new());
+        self.touch = Some(Box::new(Touch { relation, action, columns }));
+        self
     }
 
     /// Notes where the node stands that is refused. The innermost one counts.
@@ -136,12 +152,24 @@ impl Refusal {
     }
 
     /// A relation that does not exist, or that no grant names: the client cannot tell which.
-    pub(crate) fn unknown_relation(name: &str, action: model::Action) -> Self {
+    pub(crate) fn unknown_relation(name: &str, action: Action) -> Self {
         Self::new(
             "unknown_relation",
             INSUFFICIENT_PRIVILEGE,
             format!("permission denied for relation {name}: no live grant covers {action} on it"),
         )
+    }
+
+    /// A foreign key changes what no grant covers. Which table that is may be hidden.
+    pub(crate) fn cascade(name: &str) -> Self {
+        Self::never(
+            "cascade_not_granted",
+            format!(
+                "permission denied for relation {name}: a foreign key would change a table that no \
+                 live grant covers for it"
+            ),
+        )
+        .with_hint("ON DELETE and ON UPDATE of foreign keys change tables that refer to this one.")
     }
 
     /// The same where nothing is hidden from the client: it does not exist.
@@ -248,7 +276,7 @@ impl Refusal {
     }
 
     /// COPY without a list of columns, where not all of them are granted. None is named.
-    pub(crate) fn copy_columns(name: &str, action: model::Action) -> Self {
+    pub(crate) fn copy_columns(name: &str, action: Action) -> Self {
         let message = format!(
             "permission denied for relation {name}: COPY without a list of columns means all of \
              them, and no live grant covers {action} on all"

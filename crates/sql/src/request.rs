@@ -23,7 +23,8 @@ pub struct Request<'a> {
     pub identity: &'a IdentityName,
     /// The target's name: the answer of `current_database()`.
     pub database: &'a str,
-    /// The columns that live grants cover. It expands `*` and chooses `ONLY`; it decides nothing.
+    /// The columns that live grants cover. It expands `*` and chooses `ONLY`. What it does not name at
+    /// all reads as if it were not there; of what it names it decides nothing.
     pub granted: &'a Granted<'a>,
     /// What the client has set in this session.
     pub settings: &'a ClientSettings,

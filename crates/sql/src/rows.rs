@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use model::Action;
+use model::{Action, RelationName};
 use pg_query::protobuf::{
     AIndirection, Alias, ColumnRef, LimitOption, RangeSubselect, RangeVar, SelectStmt, SetOperation,
 };
@@ -20,7 +20,7 @@ use crate::from::Source;
 use crate::names;
 use crate::scope::{self, Item, ScopeColumn};
 use crate::tree::{self, NOWHERE};
-use crate::walk::{Shape, Walk};
+use crate::walk::{Reach, Shape, Use, Walk};
 
 /// What the row of an entry of FROM is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +202,23 @@ impl Walk<'_> {
         let node = RangeSubselect { lateral: false, subquery, alias: Some(alias) };
         let node = tree::node(NodeEnum::RangeSubselect(Box::new(node)));
         Ok(Source { node, items: vec![item] })
+    }
+
+    /// For each mention of a relation, whether grants cover the tables below it for what was done.
+    fn covered_descendants(&self) -> Vec<bool> {
+        let covers = |relation: &RelationName, used: &Use| {
+            used.touched.iter().all(|(action, columns)| {
+                let granted = (self.world.granted)(relation, *action);
+                !granted.is_empty() && columns.is_subset(&granted)
+            })
+        };
+        let all_below = |used: &Use| {
+            let below = &used.relation.descendants;
+            used.reach == Reach::Below
+                && !below.is_empty()
+                && below.iter().all(|relation| covers(relation, used))
+        };
+        self.uses.iter().map(all_below).collect()
     }
 
     /// What a second walk has to know, for each mention of a relation; nothing if it would find

@@ -66,10 +66,9 @@ impl Walk<'_> {
             return Err(not_a_literal());
         };
         let relation = self.find_relation(&range_var(name)?, Action::Select)?;
-        if !self.world.is_granted(&relation.name) {
-            return Err(Refusal::unknown_relation(&relation.name.name, Action::Select));
-        }
-        let (_, known) = relation.column(column).ok_or_else(|| Refusal::unknown_column(column))?;
+        let granted = self.world.granted_columns(&relation.name);
+        let known = relation.column(column).filter(|(_, known)| granted.contains(&known.name));
+        let (_, known) = known.ok_or_else(|| Refusal::unknown_column(column))?;
         let key = (relation.oid, known.number);
         let sequence = self.world.catalog.sequences.get(&key);
         Ok(sequence.map(|name| format!("{}.{}", quoted(&name.schema), quoted(&name.name))))

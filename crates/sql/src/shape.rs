@@ -1,10 +1,11 @@
 //! What a fence must know of a relation, to grant its columns by number and name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Mask, RelationName};
 
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::system_rows::{DependentKind, Need};
 
 /// A relation, as far as rights on it can be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,55 @@ pub struct ColumnShape<'a> {
     pub mask: Option<&'a Mask>,
 }
 
+/// A masked column by which rows are kept in order: a client that reads them sees that order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaskedOrder {
+    /// Its relation.
+    pub relation: RelationName,
+    /// Its name.
+    pub column: String,
+}
+
 impl Catalog {
+    /// The masked columns in indexes and partition keys, of the relation itself or of one above or
+    /// below it.
+    pub fn masked_orders(&self) -> BTreeSet<MaskedOrder> {
+        let mut ordered = BTreeSet::new();
+        let sorts = |kind| matches!(kind, DependentKind::Index | DependentKind::Bound);
+        for dependent in self.system.dependents.iter().filter(|known| sorts(known.kind)) {
+            for need in &dependent.needs {
+                let Need::Column(oid, number) = need else { continue };
+                let relation = self.relations.values().find(|known| known.oid == *oid);
+                let Some(relation) = relation else { continue };
+                // Of an expression it is not known here which columns are in it.
+                let is_in = |column: &&Column| *number == 0 || column.number == *number;
+                for column in relation.columns.iter().filter(is_in) {
+                    let masked = column.mask.is_some();
+                    ordered.extend(masked.then(|| (relation.name.clone(), column.name.clone())));
+                }
+            }
+        }
+        let mut spread = BTreeSet::new();
+        for relation in self.relations.values() {
+            let family = || std::iter::once(&relation.name).chain(&relation.descendants);
+            let known = family().filter_map(|name| self.relations.get(name));
+            let columns = known.flat_map(|known| known.columns.iter().map(|c| c.name.as_str()));
+            let columns: BTreeSet<&str> = columns.collect();
+            let is_ordered = |column: &&str| {
+                let mut names = family();
+                names.any(|name| ordered.contains(&(name.clone(), (*column).to_owned())))
+            };
+            for column in columns.into_iter().filter(is_ordered) {
+                let order = |relation: &RelationName| MaskedOrder {
+                    relation: relation.clone(),
+                    column: column.to_owned(),
+                };
+                spread.extend(family().map(order));
+            }
+        }
+        spread
+    }
+
     /// What a relation looks like; nothing if it does not exist.
     pub fn shape(&self, relation: &RelationName) -> Option<RelationShape<'_>> {
         self.relations.get(relation).map(|relation| shape(relation))

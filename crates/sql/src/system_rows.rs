@@ -247,6 +247,7 @@ pub(crate) fn take(rows: &mut CatalogRows, query: CatalogQuery, cells: &[&str]) 
         | CatalogQuery::Functions
         | CatalogQuery::Sequences
         | CatalogQuery::Constraints
+        | CatalogQuery::References
         | CatalogQuery::Domains => return None,
     }
     Some(())

@@ -11,21 +11,13 @@ use pg_query::protobuf::{Integer, TypeName, a_const};
 use crate::catalog_call::INFORMATION_SCHEMA;
 use crate::tree::{self, NOWHERE, SYSTEM_SCHEMA};
 use crate::world::World;
-use crate::{Catalog, Refusal};
+use crate::{Catalog, Refusal, Request};
 
 /// The OID of the type of literals that have none yet. Drivers send it for a text.
 const UNKNOWN_OID: u32 = 705;
 
 /// Most dimensions of an array type (PostgreSQL, `MAXDIM`).
 const DIMENSIONS_MAX: usize = 6;
-
-/// An enum of the target.
-#[derive(Clone, Debug)]
-pub(crate) struct UserType {
-    pub(crate) oid: u32,
-    pub(crate) schema: String,
-    pub(crate) name: String,
-}
 
 /// Name, OID, OID of its array type (PostgreSQL, `pg_type.dat`).
 #[rustfmt::skip]
@@ -53,15 +45,27 @@ const BUILT_IN: [(&str, u32, u32); 57] = [
 const DOMAINS: [&str; 5] =
     ["sql_identifier", "cardinal_number", "character_data", "yes_or_no", "time_stamp"];
 
-/// True if a parameter may have this type: reading a value of it runs no code of the target's.
+/// True if a parameter may have this type: reading a value of it runs no code of the target's. A
+/// type of the target's must be one that the grants show.
 ///
 /// Zero, the unspecified type, is allowed: the target then infers the type.
-pub fn parameter_type_allowed(catalog: &Catalog, oid: u32) -> bool {
-    oid == 0
-        || oid == UNKNOWN_OID
-        || BUILT_IN.iter().any(|(_, scalar, array)| *scalar == oid || *array == oid)
-        || catalog.domains.values().any(|domain| domain.oid == oid)
-        || (catalog.enum_oids.contains(&oid) && !converts(catalog, oid))
+pub fn parameter_type_allowed(request: &Request<'_>, oid: u32) -> bool {
+    is_built_in(oid) || is_parameter_type(&World::new(request), oid)
+}
+
+/// As [`parameter_type_allowed`].
+pub(crate) fn is_parameter_type(world: &World<'_>, oid: u32) -> bool {
+    let catalog = world.catalog;
+    let is_usable = catalog.domains.values().any(|domain| domain.oid == oid)
+        || (catalog.enum_oids.contains(&oid) && !converts(catalog, oid));
+    is_built_in(oid) || (is_usable && world.sees_type(oid))
+}
+
+/// True for the types of PostgreSQL's own that need no look at the target: they read a value without
+/// its help.
+pub(crate) fn is_built_in(oid: u32) -> bool {
+    let is_it = |(_, scalar, array): &(&str, u32, u32)| *scalar == oid || *array == oid;
+    oid == 0 || oid == UNKNOWN_OID || BUILT_IN.iter().any(is_it)
 }
 
 /// True if the target has a conversion from the type, or from its elements, of its own.
@@ -186,7 +190,7 @@ pub(crate) fn oid(catalog: &Catalog, name: &TypeName) -> Option<u32> {
             (*scalar, Some(*array))
         }
         [schema, name] => {
-            let scalar = catalog.enums.get(&(schema.to_owned(), name.to_owned()))?.oid;
+            let scalar = *catalog.enums.get(&(schema.to_owned(), name.to_owned()))?;
             let array = catalog.elements.iter().find(|(_, element)| **element == scalar);
             (scalar, array.map(|(oid, _)| *oid))
         }
@@ -207,10 +211,10 @@ pub(crate) fn built_in(name: &TypeName) -> Option<&str> {
 fn resolve(world: &World<'_>, written: &[&str]) -> Option<Vec<Node>> {
     let user = |schema: &str, name: &str| {
         let key = (schema.to_owned(), name.to_owned());
-        match world.catalog.enums.get(&key) {
-            Some(found) => Some(tree::names([found.schema.as_str(), found.name.as_str()])),
-            None => world.catalog.domains.contains_key(&key).then(|| tree::names([schema, name])),
-        }
+        let of_enum = world.catalog.enums.get(&key).copied();
+        let oid = of_enum.or_else(|| world.catalog.domains.get(&key).map(|found| found.oid))?;
+        // One that no grant shows reads as if it were not there.
+        world.sees_type(oid).then(|| tree::names([schema, name]))
     };
     match *written {
         [name] if built_in_oid(name).is_some() => Some(tree::system_name(name)),

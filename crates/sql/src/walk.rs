@@ -42,6 +42,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) executed: BTreeSet<RelationName>,
     /// The channels that it notifies.
     pub(crate) notified: BTreeSet<RelationName>,
+    /// What its writes go on to by foreign keys.
+    pub(crate) cascaded: BTreeMap<(RelationName, Action), BTreeSet<String>>,
     /// True once something in it writes.
     pub(crate) writes: bool,
     /// How many INSERT, UPDATE, DELETE and MERGE are in it.
@@ -84,6 +86,7 @@ impl<'a> Walk<'a> {
             types: BTreeSet::new(),
             executed: BTreeSet::new(),
             notified: BTreeSet::new(),
+            cascaded: BTreeMap::new(),
             writes: false,
             writers: 0,
             position: None,
@@ -306,6 +309,9 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        for (touched, columns) in &self.cascaded {
+            touches.entry(touched.clone()).or_default().extend(columns.iter().cloned());
+        }
         for function in &self.executed {
             touches.insert((function.clone(), Action::Execute), BTreeSet::new());
         }
@@ -336,29 +342,5 @@ impl<'a> Walk<'a> {
         self.executed.is_empty()
             && self.uses.iter().all(plainly)
             && self.masked.iter().all(is_constant)
-    }
-
-    /// For each mention of a relation, whether grants cover the tables below it for what was done.
-    pub(crate) fn covered_descendants(&self) -> Vec<bool> {
-        let covers = |relation: &RelationName, used: &Use| {
-            used.touched.iter().all(|(action, columns)| {
-                let granted = (self.world.granted)(relation, *action);
-                !granted.is_empty() && columns.is_subset(&granted)
-            })
-        };
-        let all_below = |used: &Use| {
-            let below = &used.relation.descendants;
-            used.reach == Reach::Below
-                && !below.is_empty()
-                && below.iter().all(|relation| covers(relation, used))
-        };
-        self.uses.iter().map(all_below).collect()
-    }
-
-    /// The first relation that no live grant names.
-    pub(crate) fn ungranted(&self) -> Option<(&RelationName, Action)> {
-        let used = self.uses.iter().find(|used| !self.world.is_granted(&used.relation.name))?;
-        let action = used.touched.keys().next().copied().unwrap_or(Action::Select);
-        Some((&used.relation.name, action))
     }
 }

@@ -6,6 +6,7 @@ use model::{Action, RelationName};
 
 use crate::catalog::Catalog;
 use crate::request::Granted;
+use crate::sight::Sight;
 use crate::{ClientSettings, Request};
 
 /// All that a statement's names depend on.
@@ -46,6 +47,16 @@ impl<'a> World<'a> {
     /// True if some live grant names the relation, whatever it allows there.
     pub(crate) fn is_granted(&self, relation: &RelationName) -> bool {
         !self.granted_columns(relation).is_empty()
+    }
+
+    /// True if the grants show a type of the target's: a column, or a part of its type, has it.
+    pub(crate) fn sees_type(&self, oid: u32) -> bool {
+        if !self.forwards {
+            return true;
+        }
+        let types = Sight::new(self).types;
+        let element = self.catalog.elements.get(&oid);
+        types.contains(&oid) || element.is_some_and(|element| types.contains(element))
     }
 
     /// The columns that some live grant names, whatever it allows there.

@@ -235,8 +235,9 @@ impl Walk<'_> {
                     let Some(NodeEnum::List(List { items })) = row.node else {
                         return Err(Refusal::syntax("VALUES without a row"));
                     };
+                    let items = self.guarded_values(items, guards)?;
                     width = items.len();
-                    rows.push(tree::list(self.guarded_values(items, guards)?));
+                    rows.push(tree::list(items));
                 }
                 let SelectStmt { limit_option, op, .. } = *query;
                 let values =
@@ -269,6 +270,10 @@ impl Walk<'_> {
             let ResTarget { name, indirection, val, location } = *target;
             let part = self.written_part(use_index, &name, indirection)?;
             self.write_column(use_index, action, &name).map_err(|refusal| refusal.at(location))?;
+            if !part.is_empty() {
+                // Whether the part can be written depends on what is there.
+                self.touch(use_index, Action::Select, Some(&name));
+            }
             let value = val.ok_or_else(|| Refusal::syntax("an assignment has no value"))?;
             let guard = self.guard_of(use_index, &name, action);
             let value = self.guarded(guard, |walk| walk.written_value(*value, Some(())))?;
@@ -308,11 +313,8 @@ impl Walk<'_> {
                 let args = std::mem::take(&mut row.args);
                 let own = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
                 let guards: Vec<Arc<Guard>> = self.guarding.clone();
-                let args = args.into_iter().enumerate().map(|(place, item)| {
-                    let guards = guards.iter().filter(|_| own == Some(place)).cloned();
-                    self.guarded(guards, |walk| walk.written_value(item, None))
-                });
-                let args = args.collect::<Result<Vec<_>, _>>()?;
+                let guards = |place| if own == Some(place) { guards.clone() } else { Vec::new() };
+                let args = self.row_values(args, guards)?;
                 let checked = pg_query::protobuf::RowExpr {
                     args,
                     row_format: row.row_format,

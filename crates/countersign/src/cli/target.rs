@@ -55,14 +55,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 
 fn show(check: &TargetCheck) -> String {
     let TargetCheck { target, mode, findings } = check;
-    if mode == model::MODE_MASK_ONLY {
-        return format!(
-            "{target}: mask-only, no fence to check; [target.provision] in the settings makes one\n"
-        );
-    }
+    let is_fenced = mode != model::MODE_MASK_ONLY;
     let count = |weight| findings.iter().filter(|finding| finding.weight == weight).count();
     let (holes, lacks) = (count(FindingWeight::Hole), count(FindingWeight::Lack));
     let mut text = match (holes, lacks) {
+        _ if !is_fenced => format!(
+            "{target}: mask-only, no fence to check; [target.provision] in the settings makes one\n"
+        ),
         (0, 0) => format!("{target}: {mode}, no hole is open\n"),
         (holes, 0) => format!("{target}: {mode}, {holes} holes are open\n"),
         (holes, lacks) => {

@@ -74,7 +74,9 @@ impl TargetDirectory for Targets {
             };
             match self.view.preflight(target, &reach).await {
                 Preflight::UnknownTarget => Err(DirectoryError::UnknownTarget(target.clone())),
-                Preflight::MaskOnly => found(model::MODE_MASK_ONLY, Vec::new()),
+                Preflight::MaskOnly(findings) => {
+                    found(model::MODE_MASK_ONLY, findings.into_iter().map(finding).collect())
+                }
                 Preflight::Failed(reason) => {
                     Err(DirectoryError::Unavailable { target: target.clone(), reason })
                 }

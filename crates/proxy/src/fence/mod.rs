@@ -37,6 +37,7 @@ use crate::asker::{AskError, Row};
 use crate::settings::{Settings, TargetSettings};
 use crate::target::{Account, ConnectError, Target};
 
+pub(crate) use preflight::masked_orders;
 pub use preflight::{Finding, Reach, Weight};
 pub(crate) use role::{SessionRole, Standing};
 pub(crate) use sweep::keep;

@@ -14,6 +14,9 @@ use super::{Fence, FenceError};
 use crate::asker::Row;
 use crate::target::Target;
 
+/// The code of a masked column by which rows are kept in order.
+const MASKED_ORDER: &str = "masked_order";
+
 /// Something that a role of the fence can reach beyond its grants, or that a fence lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
@@ -136,6 +139,24 @@ impl Fence {
         let (object, what) = (self.pool.user().to_owned(), error.to_string());
         Finding { code: code.to_owned(), object, what, sql, weight: Weight::Lack }
     }
+}
+
+/// The masked columns by which rows are kept in order. A grant that writes one has to accept it: who
+/// sets a value and sees where the row then stands learns the values beside it.
+pub(crate) fn masked_orders(target: &Target) -> Vec<Finding> {
+    let catalog = target.catalog();
+    let orders = catalog.iter().flat_map(|catalog| catalog.masked_orders());
+    let finding = |sql::MaskedOrder { relation, column }| Finding {
+        code: MASKED_ORDER.to_owned(),
+        object: format!("{relation}.{column}"),
+        what:
+            "rows can come out in the order of this masked column, which stands in an index or a \
+               partition key"
+                .to_owned(),
+        sql: String::new(),
+        weight: Weight::Note,
+    };
+    orders.map(finding).collect()
 }
 
 fn finding(question: &Question, row: Row) -> Option<Finding> {

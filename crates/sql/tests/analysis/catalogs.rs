@@ -4,7 +4,8 @@ use model::{Action::Select, Mask, MaskDeclaration};
 use sql::{Catalog, CatalogError, CatalogQuery, CatalogRows, parameter_type_allowed};
 
 use crate::common::{
-    self, Grants, analyse_in, catalog, catalog_edited, catalog_with, grant, mask, on_large_stack,
+    self, Grants, analyse_in, ask, catalog, catalog_edited, catalog_with, grant, mask,
+    on_large_stack,
 };
 
 fn built(masks: &[MaskDeclaration]) -> Result<Catalog, Vec<CatalogError>> {
@@ -190,7 +191,8 @@ fn a_parameter_may_have_only_types_that_run_no_code() {
         (u32::MAX, false),
     ];
     for (oid, expected) in cases {
-        assert_eq!(parameter_type_allowed(&catalog, oid), expected, "{oid}");
+        let allowed = ask(&catalog, &Grants::new(), &[], |r| parameter_type_allowed(r, oid));
+        assert_eq!(allowed, expected, "{oid}");
     }
 }
 
@@ -208,13 +210,22 @@ fn a_view_that_hides_rows_is_usable_only_as_a_barrier() {
     #[rustfmt::skip]
     let cases = [
         (format!("SELECT price AS id FROM {plans}"),                                  None),
-        (format!("SELECT p.price AS id FROM {plans} p, {plans} q"),                   None),
-        (format!("SELECT p.price AS id FROM {plans} p CROSS JOIN {plans} q"),         None),
         (format!("SELECT max(price) AS id FROM {plans} GROUP BY plan"),               None),
         (format!("SELECT price AS id FROM {plans} UNION ALL SELECT 1"),               None),
         (format!("SELECT s.id FROM (SELECT price AS id FROM {plans}) s"),             None),
         (format!("SELECT p.id FROM {plans} p(x, id)"),                                None),
+        (format!("SELECT unnest AS id FROM (SELECT price AS unnest FROM {plans}) s"), None),
+        ("SELECT g.id FROM generate_series(1, 3) g(id)".to_owned(),                   None),
         (format!("SELECT price AS id FROM {plans} WHERE plan = 'x'"),                 leaks),
+        // The other side may be empty.
+        (format!("SELECT p.price AS id FROM {plans} p, {plans} q"),                   leaks),
+        (format!("SELECT p.price AS id FROM {plans} p CROSS JOIN {plans} q"),         leaks),
+        (format!("SELECT t.id FROM {plans} p, unnest(ARRAY[p.price]) t(id)"),         leaks),
+        (format!("SELECT t.id FROM {plans} p, LATERAL (SELECT p.price AS id) t"),     leaks),
+        (format!("SELECT unnest(ARRAY[price]) AS id FROM {plans}"),                   leaks),
+        (format!("SELECT generate_series(1, price) + 1 AS id FROM {plans}"),          leaks),
+        (format!("SELECT price AS id FROM {plans} ORDER BY unnest(ARRAY[price])"),    leaks),
+        (format!("SELECT s.id FROM (SELECT unnest(ARRAY[price]) AS id FROM {plans}) s"), leaks),
         (format!("SELECT p.price AS id FROM {plans} p JOIN {plans} q ON p.price = 1"), leaks),
         (format!("SELECT p.price AS id FROM {plans} p LEFT JOIN {plans} q ON true"),  leaks),
         (format!("SELECT p.price AS id FROM {plans} p JOIN {plans} q USING (plan)"),  leaks),

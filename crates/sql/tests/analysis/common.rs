@@ -34,6 +34,7 @@ fn rows_from(text: &str) -> CatalogRows {
             "functions" => CatalogQuery::Functions,
             "sequences" => CatalogQuery::Sequences,
             "constraints" => CatalogQuery::Constraints,
+            "references" => CatalogQuery::References,
             "domains" => CatalogQuery::Domains,
             "system" => CatalogQuery::System,
             "system_views" => CatalogQuery::SystemViews,

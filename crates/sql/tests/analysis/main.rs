@@ -13,6 +13,7 @@ mod copies;
 mod corpus;
 mod facts;
 mod grammar;
+mod holes;
 mod introspection;
 mod mutations;
 mod named;

@@ -16,6 +16,7 @@ mod history;
 mod names;
 mod network;
 mod records;
+mod twins;
 
 use std::time::{Duration, Instant};
 
