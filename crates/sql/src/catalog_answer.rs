@@ -1,7 +1,9 @@
 //! Answers to functions of the catalogs that are made of what is shown.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use model::Action;
 use pg_query::Node;
 
 use crate::catalog::{Relation, RelationKind};
@@ -118,6 +120,23 @@ impl Walk<'_> {
         spliced(&format!(
             "({sequences})[pg_catalog.array_position({keys}, \
              pg_catalog.concat(({table})::pg_catalog.text, ' ', ({column})::pg_catalog.text))]"
+        ))
+    }
+
+    /// `pg_get_sequence_data(sequence)` of a sequence that may be selected from; NULLs for any other,
+    /// as PostgreSQL answers where there is no privilege.
+    pub(crate) fn sequence_data(&mut self, args: Vec<Node>) -> Result<Node, Refusal> {
+        let number = self.number_text(Reg::Class, args)?;
+        let relations = self.world.catalog.relations.values();
+        let is_granted = |relation: &&Arc<Relation>| {
+            let granted = (self.world.granted)(&relation.name, Action::Select);
+            relation.kind == RelationKind::Sequence
+                && relation.columns.iter().all(|column| granted.contains(&column.name))
+        };
+        let granted = shown::oids(relations.filter(is_granted).map(|relation| relation.oid));
+        spliced(&format!(
+            "pg_catalog.pg_get_sequence_data((CASE WHEN {number} = ANY ({granted}) THEN {number} \
+             END)::pg_catalog.regclass)"
         ))
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum Rule {
     Schemas,
     /// The sequence of a column.
     Sequence,
+    /// The values of a sequence.
+    SequenceData,
     /// A partition and what it is a part of.
     Ancestors,
 }
@@ -84,6 +86,7 @@ pub(crate) fn rule(name: &str) -> Option<Rule> {
         "pg_type_is_visible" => Rule::Reach(Reg::Type),
         "current_schemas" => Rule::Schemas,
         "pg_get_serial_sequence" => Rule::Sequence,
+        "pg_get_sequence_data" => Rule::SequenceData,
         "pg_partition_ancestors" => Rule::Ancestors,
         "pg_has_role" => Rule::Privilege,
         _ if name.starts_with("has_") && name.ends_with("_privilege") => Rule::Privilege,
@@ -96,6 +99,7 @@ pub(crate) fn columns(name: &str) -> Option<&'static [&'static str]> {
     match name {
         "pg_options_to_table" => Some(&["option_name", "option_value"]),
         "pg_get_keywords" => Some(&["word", "catcode", "barelabel", "catdesc", "baredesc"]),
+        "pg_get_sequence_data" => Some(&["last_value", "is_called"]),
         "pg_partition_ancestors" => Some(&[]),
         _ => None,
     }
@@ -161,6 +165,7 @@ impl Walk<'_> {
             }
             Rule::Schemas => self.schemas(args),
             Rule::Sequence => self.sequence(args),
+            Rule::SequenceData => self.sequence_data(args),
             Rule::Ancestors => self.ancestors(args),
         }
     }

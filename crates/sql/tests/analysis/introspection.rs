@@ -188,3 +188,26 @@ fn a_statement_may_not_name_catalogs_without_end() {
         assert_eq!(refusal.code, "statement_too_large");
     });
 }
+
+#[test]
+fn what_pg_dump_asks_is_answered_for_what_is_shown() {
+    on_large_stack(|| {
+        let (catalog, grants) = (catalog(), grants("G"));
+        let forward = |text: &str| analyse(&catalog, &grants, text).unwrap().forward;
+        let values = "SELECT c.oid, last_value FROM pg_class c, pg_get_sequence_data(c.oid)";
+        assert!(forward(values).contains(" = ANY('{}'::pg_catalog.oid[])"), "{}", forward(values));
+        let text = "SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'jit'";
+        assert!(forward(text).contains("\"jit\"") && !forward(text).contains("\"is_superuser\""));
+        // What stands between the columns 1 and 3 looks like a column that was dropped.
+        let columns = grants.iter().map(|(key, columns)| {
+            let kept = columns.iter().filter(|name| *name != "name").cloned().collect();
+            (key.clone(), kept)
+        });
+        let fewer = columns.collect();
+        let plan = analyse(&catalog, &fewer, "SELECT attname, attnum FROM pg_attribute").unwrap();
+        assert!(plan.forward.contains("pg.dropped") && plan.forward.contains("'{2}'"));
+        assert_eq!(plan.outputs[0].origin, None);
+        let text = "SELECT pg_get_viewdef(16480), pg_get_viewdef(c.oid, true) FROM pg_class c";
+        assert!(!forward(text).contains("16480}"), "a view that no grant names");
+    });
+}
