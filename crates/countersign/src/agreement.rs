@@ -65,6 +65,8 @@ fn control_size(event: &AccessEvent) -> Option<u64> {
         | AccessEvent::SessionClosed { .. }
         | AccessEvent::CommandFinished { .. }
         | AccessEvent::BatchRolledBack { .. }
+        | AccessEvent::BatchCommitted { .. }
+        | AccessEvent::BatchUnknown { .. }
         | AccessEvent::FenceRole { .. }
         | AccessEvent::CancelRequested { .. } => None,
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use journal::{JournalError, PendingPermit};
 use model::{Command, CommandRef, Parameter, Protocol};
-use pgwire::Named;
 use pgwire::frontend::{Bind, Describe, Execute, FrontendMessage, Parse};
 use pgwire::pipeline::Expected;
 use pgwire::{Named, TransactionStatus};

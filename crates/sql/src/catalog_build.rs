@@ -11,7 +11,6 @@ use crate::catalog_rows::{CatalogError, CatalogRows, ColumnRow, RelationRow, Typ
 use crate::grounds::Definitions;
 use crate::masked_view::{self, FenceViews, Substitute, Substitutes};
 use crate::system::System;
-use crate::types::UserType;
 use crate::world::World;
 use crate::{ClientSettings, analyse, domains, guard, view};
 

@@ -3,7 +3,7 @@
 use model::{AccessEvent, AccessRecord, CredentialId, GrantRef};
 use model::{IdentityName, SessionId, TargetName, Timestamp};
 
-use super::{History, StrayKind};
+use super::{History, Session, StrayKind};
 
 /// One notification that came for a session.
 #[derive(Debug)]
@@ -90,19 +90,7 @@ impl History {
             | AccessEvent::CommandDenied { .. } => return,
         };
         let opened = self.sessions.get_mut(session);
-        let what = match &opened {
-            None => Some(format!("session {session} was never opened")),
-            Some(opened) if opened.identity != *identity || opened.target != *target => {
-                Some(format!(
-                    "session {session} is {} on {}, but the notification says {identity} on {target}",
-                    opened.identity, opened.target
-                ))
-            }
-            Some(opened) if opened.closed.is_some() => {
-                Some(format!("session {session} was closed before"))
-            }
-            Some(_) => None,
-        };
+        let what = contradiction(*session, opened.as_deref(), (identity, target));
         let credential = opened.and_then(|opened| {
             opened.last_at = opened.last_at.max(entry.at);
             opened.credential
@@ -121,5 +109,24 @@ impl History {
             channel: channel.clone(),
             fate,
         });
+    }
+}
+
+/// What of a notification does not fit its session.
+fn contradiction(
+    session: SessionId,
+    opened: Option<&Session>,
+    (identity, target): (&IdentityName, &TargetName),
+) -> Option<String> {
+    match opened {
+        None => Some(format!("session {session} was never opened")),
+        Some(opened) if opened.identity != *identity || opened.target != *target => Some(format!(
+            "session {session} is {} on {}, but the notification says {identity} on {target}",
+            opened.identity, opened.target
+        )),
+        Some(opened) if opened.closed.is_some() => {
+            Some(format!("session {session} was closed before"))
+        }
+        Some(_) => None,
     }
 }
