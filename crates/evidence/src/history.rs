@@ -290,7 +290,7 @@ impl History {
             duration_us,
             redactions,
             uncommitted: _,
-            written: _,
+            written,
         } = &entry.event
         else {
             return;
@@ -304,6 +304,7 @@ impl History {
             affected: *affected,
             is_undone: false,
             bytes: *bytes,
+            written: written.as_ref().map_or(0, |written| written.bytes),
             duration_us: *duration_us,
             redactions: redactions.clone(),
         };

@@ -39,7 +39,8 @@ impl UsageLog {
                         CountRows::AtOutcome => finished.record,
                         CountRows::AtIntent => command.record,
                     };
-                    let (rows, bytes) = (finished.rows, finished.bytes);
+                    let rows = finished.rows;
+                    let bytes = finished.bytes.saturating_add(finished.written);
                     steps.push((record, grant.id, Usage { commands: 0, rows, bytes }));
                 }
             }

@@ -240,12 +240,12 @@ impl Admitted {
             client: Side::new(self.client.stream, self.client.decoder),
             server: Side::new(self.connected.stream, self.connected.decoder),
             link: self.connected.link,
+            told: status::Told::new(&self.connected.parameters, &self.settings),
             parameters: self.connected.parameters,
             footing: self.connected.footing,
             role: self.role,
             cancel,
             entry,
-            application_told: self.settings.application_name.clone(),
             settings: self.settings,
             status: TransactionStatus::Idle,
             batch: Batch::default(),
@@ -277,12 +277,10 @@ impl Admitted {
     /// The end of the log-in: the settings that drivers expect, the cancel key, ready.
     fn welcome(&self, cancel: &Registration) -> Bytes {
         let mut welcome = self.client.welcome.clone();
-        let search_path = self.settings.search_path.join(", ");
         let told = status::at_login(
             &self.connected.parameters,
             self.who.identity.as_str(),
-            &self.settings.application_name,
-            &search_path,
+            &self.settings,
         );
         for (name, value) in told {
             if write::parameter_status(&mut welcome, &name, &value).is_err() {

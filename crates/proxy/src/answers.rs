@@ -192,8 +192,8 @@ impl Session {
                 Ok(())
             }
             (Took::Part(Part::Nothing), _) => Ok(()),
-            (Took::Part(Part::CopyIn(sequence, plan)), message) => {
-                self.begin_copy_in(sequence, &plan)?;
+            (Took::Part(Part::CopyIn(data)), message) => {
+                self.begin_copy_in(data)?;
                 self.show_unless_cut(&message);
                 Ok(())
             }
@@ -377,10 +377,8 @@ impl Session {
             return Ok(());
         }
         // PostgreSQL, too, reports what drivers watch when the next Query may come.
-        if self.settings.application_name != self.application_told {
-            self.application_told.clone_from(&self.settings.application_name);
-            let told = wire::parameter_status("application_name", &self.application_told)?;
-            self.holds.push(Hold::Bytes(told));
+        for (name, value) in self.told.changes(&self.settings) {
+            self.holds.push(Hold::Bytes(wire::parameter_status(name, &value)?));
         }
         self.holds.push(Hold::Bytes(wire::ready_for_query(self.status)));
         if self.has_ended_grants() { Err(Ending::Authority(TRANSACTION_ENDED)) } else { Ok(()) }

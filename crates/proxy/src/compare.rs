@@ -4,7 +4,6 @@
 //! the session before a row passes.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use pgwire::backend::{CopyResponse, RowDescription};
@@ -12,6 +11,7 @@ use pgwire::pipeline::Entry;
 use pgwire::{BackendMessage, Format};
 use sql::{Copy, CopyDirection, Plan};
 
+use crate::copying::Data;
 use crate::reply::{Reply, Running};
 use crate::session::Ending;
 
@@ -35,8 +35,8 @@ pub(crate) enum Part {
     Instead(Bytes),
     /// The implicit transaction of a batch could not be committed.
     CommitFailed,
-    /// The target asks for the data of the command of this number, whose plan this is.
-    CopyIn(u64, Arc<Plan>),
+    /// The target asks for the data of a command.
+    CopyIn(Data),
     /// The data of a COPY have come to their end.
     CopyEnded,
     /// A command of a Query ended; more may come, and its `ReadyForQuery`.
@@ -81,7 +81,7 @@ fn part_of_commands(
         BackendMessage::CopyInResponse(response) => {
             let running = left.front().ok_or(Ending::Plan(KIND))?;
             compare_copy(&running.plan, CopyDirection::In, response)?;
-            Ok(Part::CopyIn(running.permit.command().id.sequence, Arc::clone(&running.plan)))
+            Ok(Part::CopyIn(Data::of(running)))
         }
         BackendMessage::CopyDone(_) => Ok(Part::CopyEnded),
         BackendMessage::CommandComplete(_) | BackendMessage::EmptyQueryResponse(_) => {

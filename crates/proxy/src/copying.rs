@@ -16,13 +16,15 @@
 use bytes::Bytes;
 use crypto::Sha256;
 use journal::WrittenData;
+use model::GrantRef;
 use pgwire::frontend::FrontendMessage;
-use sql::Plan;
 
 use crate::authority::CutBy;
 use crate::copy_data::{CopyReader, HoldsPlaceholder};
+use crate::reply::Running;
 use crate::session::{Ending, Session};
-use crate::wire;
+use crate::usage::Reached;
+use crate::{judge, wire};
 
 /// What the target reads when the gateway ends a COPY.
 const ENDED: &str = "ended by the gateway";
@@ -56,9 +58,21 @@ pub(crate) struct Data {
     hash: Sha256,
     /// Looks at the values, where some may not be written.
     reader: Option<Box<CopyReader>>,
+    /// The grants that the bytes count against, if one of them has a limit. Without one they are
+    /// counted at the end.
+    limited: Vec<GrantRef>,
 }
 
 impl Data {
+    /// Nothing has passed yet.
+    pub(crate) fn of(running: &Running) -> Self {
+        let (allowed, sequence) = (running.permit.allowed(), running.permit.command().id.sequence);
+        let is_limited = allowed.rows_max().or(allowed.bytes_max()).is_some();
+        let limited = if is_limited { allowed.charged().to_vec() } else { Vec::new() };
+        let reader = running.plan.copy.as_ref().and_then(CopyReader::of);
+        Self { sequence, reader, limited, ..Self::default() }
+    }
+
     /// Looks at values on their way to the target.
     fn look(
         &mut self,
@@ -110,9 +124,8 @@ impl Session {
     }
 
     /// The target asks for the data of a command.
-    pub(crate) fn begin_copy_in(&mut self, sequence: u64, plan: &Plan) -> Result<(), Ending> {
-        let reader = plan.copy.as_ref().and_then(CopyReader::of);
-        let data = Box::new(Data { sequence, reader, ..Data::default() });
+    pub(crate) fn begin_copy_in(&mut self, data: Data) -> Result<(), Ending> {
+        let data = Box::new(data);
         if self.doubts.condemned {
             // The client has read an error and does not know that it should send data.
             self.server.outbox.push(wire::copy_fail(ENDED)?);
@@ -176,6 +189,12 @@ impl Session {
                 if data.look(|reader| reader.take(&copy.data)).is_err() {
                     return self.refuse_copy_in(data).map(|()| None);
                 }
+                if let Err(reached) = self.count_copied(&data, copy.data.len()) {
+                    // It passes whole or not at all.
+                    self.copy_in = CopyIn::Taking(data);
+                    self.cut("53400", reached.client_message());
+                    return Ok(None);
+                }
                 data.take(&copy.data);
                 self.server.outbox.push(copy.raw.into_bytes());
                 CopyIn::Taking(data)
@@ -199,6 +218,15 @@ impl Session {
             }
         };
         Ok(None)
+    }
+
+    fn count_copied(&self, data: &Data, bytes: usize) -> Result<(), Reached> {
+        if data.limited.is_empty() {
+            return Ok(());
+        }
+        let registry = self.gate.registry();
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.gate.usage.try_rows(&data.limited, (0, bytes), judge::limits(&registry))
     }
 }
 

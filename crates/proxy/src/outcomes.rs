@@ -233,12 +233,13 @@ impl Session {
         self.is_cancelled = false;
         // What it owes next has its own time.
         self.running_since = (!self.replies.is_empty()).then(Instant::now);
-        let allowed = running.permit.allowed();
-        if allowed.rows_max().or(allowed.bytes_max()).is_none() && running.rows > 0 {
-            // With a limit they were counted as they passed.
-            self.gate.usage.add_rows(allowed.charged(), (running.rows, running.bytes));
-        }
         let written = self.copy_in.end(running.permit.command().id.sequence);
+        let allowed = running.permit.allowed();
+        let passed = running.bytes.saturating_add(written.as_ref().map_or(0, |data| data.bytes));
+        if allowed.rows_max().or(allowed.bytes_max()).is_none() && passed > 0 {
+            // With a limit they were counted as they passed.
+            self.gate.usage.add_rows(allowed.charged(), (running.rows, passed));
+        }
         let outcome = running.outcome(end, written);
         let pending = self.gate.journal.finish(clock::now(), running.permit, outcome).await?;
         self.holds.push(Hold::Outcome(pending, bytes));

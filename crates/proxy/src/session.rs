@@ -51,6 +51,7 @@ use crate::portals::Ended;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
 use crate::reports::{Asked, OpenUntil};
+use crate::status::Told;
 use crate::stream::Stream;
 use crate::target::{Target, TargetLink};
 use crate::transaction::Transaction;
@@ -137,8 +138,8 @@ pub(crate) struct Session {
     pub(crate) cancel: Registration,
     pub(crate) entry: directory::Entry,
     pub(crate) settings: ClientSettings,
-    /// The client's `application_name` as it was last told.
-    pub(crate) application_told: String,
+    /// Settings that the gateway keeps, as the client was last told.
+    pub(crate) told: Told,
     pub(crate) status: TransactionStatus,
     pub(crate) batch: Batch,
     /// What the end of the open transaction decides.

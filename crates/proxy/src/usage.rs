@@ -20,7 +20,7 @@ pub struct UsageBook {
 pub(crate) enum Reached {
     /// On rows.
     Rows,
-    /// On bytes of rows.
+    /// On bytes of rows, and of what COPY FROM takes.
     Bytes,
 }
 
@@ -52,11 +52,12 @@ impl UsageFold {
                 }
                 self.open.insert(id, grants.iter().map(|grant| grant.id).collect());
             }
-            (AccessEvent::CommandFinished { rows, bytes, .. }, Some(id)) => {
+            (AccessEvent::CommandFinished { rows, bytes, written, .. }, Some(id)) => {
+                let written = written.as_ref().map_or(0, |written| written.bytes);
                 for grant in self.open.remove(&id).unwrap_or_default() {
                     let usage = self.by_grant.entry(grant).or_default();
                     usage.rows = usage.rows.saturating_add(*rows);
-                    usage.bytes = usage.bytes.saturating_add(*bytes);
+                    usage.bytes = usage.bytes.saturating_add(*bytes).saturating_add(written);
                 }
             }
             (AccessEvent::NotificationDelivered { grants, bytes, .. }, _) => {

@@ -166,7 +166,7 @@ impl ClientSettings {
     }
 
     /// A setting as SHOW prints it.
-    pub(crate) fn shown(&self, setting: Setting) -> &str {
+    pub fn shown(&self, setting: Setting) -> &str {
         self.now.layers(setting).current()
     }
 

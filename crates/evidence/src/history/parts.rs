@@ -78,6 +78,8 @@ pub(crate) struct Finished {
     /// Its batch was rolled back after it had completed.
     pub(crate) is_undone: bool,
     pub(crate) bytes: u64,
+    /// Bytes that a COPY took from the client.
+    pub(crate) written: u64,
     pub(crate) duration_us: u64,
     pub(crate) redactions: Vec<Redaction>,
 }
