@@ -13,6 +13,8 @@ RUST_NEEDED=1.95
 RUST_INSTALLED=1.95.0
 NODE_NEEDED=20
 NODE_INSTALLED=20.18.0
+# The PostgreSQL on which what depends on its version is tested too; npm brings it where it is missing.
+POSTGRESQL_ALSO=18
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 

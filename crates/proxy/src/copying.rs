@@ -192,7 +192,7 @@ impl Session {
                 if let Err(reached) = self.count_copied(&data, copy.data.len()) {
                     // It passes whole or not at all.
                     self.copy_in = CopyIn::Taking(data);
-                    self.cut("53400", reached.client_message());
+                    self.cut(CutBy::Limit, reached.client_message());
                     return Ok(None);
                 }
                 data.take(&copy.data);

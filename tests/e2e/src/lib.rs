@@ -42,6 +42,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod java;
 pub mod ledger;
+pub mod majors;
 pub mod mcp;
 pub mod middleman;
 pub mod node;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::majors;
+
 /// The gateway program, built if it is missing or stale.
 ///
 /// `COUNTERSIGN_BIN` names a ready-made one, for example a release build.
@@ -37,14 +39,20 @@ pub fn target_directory() -> PathBuf {
     own.ancestors().nth(3).expect("a test program lies in target/<profile>/deps").to_owned()
 }
 
-/// One of PostgreSQL's programs, of the newest installed version.
+/// One of PostgreSQL's programs, of the version that the tests use. Clients, which not every package
+/// of the server has, come from the newest that is installed on the machine.
 ///
 /// # Panics
 ///
 /// If PostgreSQL's server is not installed.
 pub fn postgres(program: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(postgres_directory).join(program)
+    let directory = DIRECTORY.get_or_init(|| match majors::wanted() {
+        Some(major) => majors::directory(major),
+        None => majors::newest_installed(),
+    });
+    let path = directory.join(program);
+    if path.exists() { path } else { majors::newest_installed().join(program) }
 }
 
 /// Runs a program that is part of preparing the tests.
@@ -77,25 +85,4 @@ fn build() -> PathBuf {
         .filter(|message| message["target"]["name"] == "countersign")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .expect("cargo names the program that it built")
-}
-
-fn postgres_directory() -> PathBuf {
-    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let version = path.file_name()?.to_str()?.parse().ok()?;
-            Some((version, path.join("bin")))
-        })
-        .filter(|(_, path)| path.join("initdb").exists())
-        .collect();
-    found.sort();
-    if let Some((_, path)) = found.pop() {
-        return path;
-    }
-    let output = Command::new("pg_config").arg("--bindir").output();
-    let path = output.ok().map(|o| PathBuf::from(String::from_utf8_lossy(&o.stdout).trim()));
-    path.filter(|path| path.join("initdb").exists())
-        .expect("PostgreSQL's server is not installed: `apt-get install postgresql`")
 }

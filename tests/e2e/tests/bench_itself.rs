@@ -1,10 +1,11 @@
 //! The test bench against PostgreSQL without a gateway: what it reports must be true.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use e2e::corpus::statements::{Connections, Protocol};
-use e2e::corpus::{Corpus, Item, Report, Transcript, Work, World, steps};
+use e2e::corpus::statements::Connections;
+use e2e::corpus::{Corpus, Item, Mode, Report, Transcript, Work, World, steps};
 use e2e::postgres::{SERVICE_PASSWORD, SERVICE_ROLE};
 use e2e::{Cluster, Login, Wire, target_log};
 
@@ -63,36 +64,60 @@ fn the_targets_log_tells_what_was_executed_by_whom() {
 /// protects: of the public part of the corpus, most attacks succeed through a service account.
 #[test]
 fn without_a_gateway_most_attacks_leak_and_the_controls_work() {
-    let corpus = Corpus::load();
-    let mut world = World::direct(&corpus);
-    let statements = leaking_statements(&corpus, &world);
+    let (corpus, world) = (corpus(), world());
+    // Only what reads: what changes roles or settings would change the next item's result.
+    let reading = ["control", "expr", "wholerow", "predicate", "error", "lexer", "mask", "copy"];
+    let is_reading = |id: &str| id.split('.').nth(1).is_some_and(|part| reading.contains(&part));
+    let reading = corpus.sql.iter().filter(|item| item.grant == "G" && is_reading(&item.id));
+    let statements = leaking_statements(&reading.collect::<Vec<_>>(), world, Mode::Simple);
     let controls: Vec<_> = statements.iter().filter(|id| id.starts_with("sql.control")).collect();
     assert!(controls.is_empty(), "{controls:?}");
     assert!(statements.len() > 200, "only {} attacks leak: {statements:?}", statements.len());
 
-    let sequences = leaking_sequences(&corpus, &mut world);
+    let sequences = leaking_sequences(corpus, world);
     e2e::say!("{} items of statements leak, {} of messages", statements.len(), sequences.len());
     assert!(sequences.len() > 20, "only {} sequences leak: {sequences:?}", sequences.len());
     assert!(!sequences.contains("wire.frame.split_bytes"), "a control leaks");
 }
 
-fn leaking_statements(corpus: &Corpus, world: &World) -> BTreeSet<String> {
+/// A mode that finds no leaks where nothing protects would show nothing where something does.
+#[test]
+fn without_a_gateway_attacks_leak_in_every_mode() {
+    let is_sample =
+        |item: &&Item| item.id.starts_with("sql.expr") || item.id.starts_with("sql.predicate");
+    let sample: Vec<&Item> = corpus().sql.iter().filter(is_sample).step_by(4).collect();
+    let world = world();
+    for mode in Mode::ALL {
+        let leaking = leaking_statements(&sample, world, mode).len();
+        e2e::say!("{}: {leaking} of {} leak without a gateway", mode.name(), sample.len());
+        let at_least = if mode == Mode::Parameters { 5 } else { 18 };
+        assert!(leaking > at_least, "{}: only {leaking}", mode.name());
+    }
+}
+
+fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| World::direct(corpus()))
+}
+
+fn corpus() -> &'static Corpus {
+    static CORPUS: OnceLock<Corpus> = OnceLock::new();
+    CORPUS.get_or_init(Corpus::load)
+}
+
+fn leaking_statements(items: &[&Item], world: &World, mode: Mode) -> BTreeSet<String> {
     let mut connections = Connections::default();
     let mut leaking = BTreeSet::new();
-    // Only what reads: what changes roles or settings would change the next item's result.
-    let reading = ["control", "expr", "wholerow", "predicate", "error", "lexer", "mask", "copy"];
-    let is_reading = |id: &str| id.split('.').nth(1).is_some_and(|part| reading.contains(&part));
-    for item in corpus.sql.iter().filter(|item| item.grant == "G" && is_reading(&item.id)) {
+    for item in items {
         let Work::Statements(statements) = &item.work else { continue };
-        connections.close();
-        let runs: [Transcript; 3] = [0, 1, 2]
-            .map(|twin| connections.run(world, (twin, "svc"), statements, Protocol::Simple));
-        note_leak(item, &runs, world, &mut leaking);
+        if let Some(runs) = connections.run_on_all(world, "svc", statements, mode) {
+            note_leak(item, &runs, world, &mut leaking);
+        }
     }
     leaking
 }
 
-fn leaking_sequences(corpus: &Corpus, world: &mut World) -> BTreeSet<String> {
+fn leaking_sequences(corpus: &Corpus, world: &World) -> BTreeSet<String> {
     let mut leaking = BTreeSet::new();
     for item in corpus
         .wire

@@ -20,8 +20,8 @@
 
 use std::collections::BTreeSet;
 
-use e2e::corpus::statements::{Connections, Protocol, named};
-use e2e::corpus::{Corpus, Item, Report, Work, World};
+use e2e::corpus::statements::{Connections, named};
+use e2e::corpus::{Corpus, FaultKind, Item, Mode, Report, Work, World};
 use e2e::middleman::Middleman;
 use e2e::{Cluster, wire};
 
@@ -62,7 +62,8 @@ type Ids = BTreeSet<String>;
 fn each_lock_alone_stops_what_it_must_and_together_they_stop_all() {
     let corpus = Corpus::load();
     let mut world = World::direct(&corpus);
-    let known = |item: &&Item| item.min_postgres <= 15 && !item.id.starts_with("sql.dos");
+    let major = world.postgres_major();
+    let known = |item: &&Item| item.min_postgres <= major && !item.id.starts_with("sql.dos");
     let all: Vec<&Item> = corpus.sql.iter().filter(known).collect();
     let is_reading = |id: &str| id.split('.').nth(1).is_some_and(|kind| READING.contains(&kind));
     let reading = all.iter().copied().filter(|item| item.grant == "G" && is_reading(&item.id));
@@ -130,20 +131,15 @@ fn run_with_controls(world: &mut World, items: &[&Item]) -> (Ids, Ids) {
         if is_lasting {
             connections[place].close();
         }
-        let runs = [0, 1, 2].map(|twin| {
-            if let Some(sql) = &item.setup {
-                let database = &world.twins[twin].database;
-                database.run(&sql.replace("{db}", &database.name));
-            }
-            connections[place].run(world, (twin, identity), statements, Protocol::Simple)
-        });
+        (0..3).for_each(|twin| world.set_up(twin, item));
+        let runs =
+            connections[place].run_on_all(world, identity, statements, Mode::Simple).unwrap();
         let mut report = Report::default();
         report.judge(item, "alone", &runs, &world.twins);
-        let leaks = |fault: &String| fault.contains("LEAK of") || fault.contains("FLOW");
-        if report.faults.iter().any(leaks) {
+        if report.has_leak() {
             leaking.insert(item.id.clone());
         }
-        if report.faults.iter().any(|fault| fault.contains("a control must work")) {
+        if report.faults_of(FaultKind::Control) > 0 {
             broken.insert(item.id.clone());
         }
         if item.grant == "GW" {
@@ -182,8 +178,7 @@ fn run_swapped(world: &mut World, items: &[&Item], middlemen: &[Middleman]) -> I
         });
         let mut report = Report::default();
         report.judge(item, "swapped", &runs, &world.twins);
-        let leaks = |fault: &String| fault.contains("LEAK of") || fault.contains("FLOW");
-        if report.faults.iter().any(leaks) {
+        if report.has_leak() {
             leaking.insert(item.id.clone());
         }
     }

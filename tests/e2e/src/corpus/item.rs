@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::corpus::roll::{self, Roll};
 use crate::programs;
 
 /// All that the tests need of the corpus.
@@ -14,6 +15,10 @@ pub struct Corpus {
     pub sql: Vec<Item>,
     /// Items that are message sequences.
     pub wire: Vec<Item>,
+    /// The script that makes the twin and its clone.
+    pub fixture_a: String,
+    /// The script that makes the other twin.
+    pub fixture_b: String,
     /// Secrets of the twin and its clone, by name.
     pub secrets_a: BTreeMap<String, String>,
     /// Secrets of the other twin, by the same names.
@@ -31,6 +36,8 @@ pub struct Item {
     pub min_postgres: u64,
     /// `simple`, `extended`, `extended_bin`, …: how the item was first tried.
     pub mode: String,
+    /// An extension of PostgreSQL's that it tries to get at.
+    pub extension: Option<String>,
     /// What a superuser does before.
     pub setup: Option<String>,
     /// What a superuser does after.
@@ -55,26 +62,30 @@ pub enum Work {
 }
 
 impl Corpus {
-    /// Reads the project's copy.
+    /// Reads the project's copy, with new secrets.
     pub fn load() -> Self {
         let manifest: Value = serde_json::from_str(&read("manifest.json")).unwrap();
         let secrets = |key: &str| {
             let secrets = manifest[key].as_object().unwrap().iter();
             secrets
                 .map(|(name, value)| (name.clone(), text(value).trim_matches('\'').into()))
-                .collect()
+                .collect::<BTreeMap<String, String>>()
+        };
+        let (a, b) = (secrets("secrets_A"), secrets("secrets_B"));
+        let seed = roll::seed();
+        crate::say!("secrets rolled with E2E_SEED={seed}");
+        let roll = Roll::new(seed, a.values().chain(b.values()));
+        let rolled = |secrets: BTreeMap<String, String>| {
+            secrets.into_iter().map(|(name, value)| (name, roll.apply(&value))).collect()
         };
         Self {
-            sql: items("sql.jsonl"),
-            wire: items("wire.jsonl"),
-            secrets_a: secrets("secrets_A"),
-            secrets_b: secrets("secrets_B"),
+            sql: items(&roll.apply(&read("sql.jsonl"))),
+            wire: items(&roll.apply(&read("wire.jsonl"))),
+            fixture_a: roll.apply(&read("fixture_a.sql")),
+            fixture_b: roll.apply(&read("fixture_b.sql")),
+            secrets_a: rolled(a),
+            secrets_b: rolled(b),
         }
-    }
-
-    /// The script that makes a twin: `a` or `b`.
-    pub fn fixture(twin: char) -> String {
-        read(&format!("fixture_{twin}.sql"))
     }
 }
 
@@ -109,8 +120,8 @@ pub fn bytes_of_hex(text: &str) -> Vec<u8> {
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-fn items(file: &str) -> Vec<Item> {
-    read(file).lines().map(|line| item(&serde_json::from_str(line).unwrap())).collect()
+fn items(lines: &str) -> Vec<Item> {
+    lines.lines().map(|line| item(&serde_json::from_str(line).unwrap())).collect()
 }
 
 fn item(value: &Value) -> Item {
@@ -126,6 +137,7 @@ fn item(value: &Value) -> Item {
         grant: text(&value["grant"]),
         min_postgres: value["min_pg"].as_u64().unwrap_or(0),
         mode: text(&value["mode"]),
+        extension: value["needs_extension"].as_str().map(str::to_owned),
         setup: value["setup_sql_superuser"].as_str().map(str::to_owned),
         teardown: value["teardown_sql_superuser"].as_str().map(str::to_owned),
         work,

@@ -18,14 +18,14 @@ const SILENCE: Duration = Duration::from_millis(250);
 
 /// One run on one twin.
 struct Run<'a> {
-    world: &'a mut World,
+    world: &'a World,
     twin: usize,
     connections: BTreeMap<String, Wire>,
     transcript: Transcript,
 }
 
 /// Runs the steps on one twin.
-pub fn run(world: &mut World, twin: usize, steps: &[Value]) -> Transcript {
+pub fn run(world: &World, twin: usize, steps: &[Value]) -> Transcript {
     let (connections, transcript) = (BTreeMap::new(), Transcript::default());
     let mut run = Run { world, twin, connections, transcript };
     for step in steps {

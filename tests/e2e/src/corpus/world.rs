@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Item};
 use crate::postgres::SERVICE_PASSWORD;
 use crate::wire::{Login, Wire};
 use crate::wire_answer::{Answer, Message, SqlError};
@@ -88,10 +90,10 @@ pub struct Twin {
     pub database: Database,
     /// What a client must not learn here, by name.
     pub secrets: BTreeMap<String, String>,
-    grants: BTreeMap<String, Vec<String>>,
+    grants: Mutex<BTreeMap<String, Vec<String>>>,
     fingerprint: String,
     /// Tables were changed, or sessions cut: the gateway must look at the catalog again.
-    is_disturbed: bool,
+    is_disturbed: AtomicBool,
 }
 
 /// All that servers said to the client during one item.
@@ -103,6 +105,8 @@ pub struct Transcript {
     pub bytes: Vec<u8>,
     /// True if the server closed a connection that the client still used.
     pub closed: bool,
+    /// The first statement whose answer was an error.
+    pub refused: Option<Vec<u8>>,
 }
 
 impl World {
@@ -123,6 +127,13 @@ impl World {
         world
     }
 
+    /// Databases of their own behind a gateway with a fence.
+    pub fn start_fenced(corpus: &Corpus) -> Self {
+        let mut world = Self::on(make_twins(corpus, ["fe_a", "fe_c", "fe_b"]));
+        world.guard(|target| target.is_fenced = true);
+        world
+    }
+
     /// Puts a new gateway before the databases, in the place of a former one.
     pub fn guard(&mut self, change: impl Fn(&mut Target)) {
         let target = |twin: &Twin| {
@@ -137,7 +148,7 @@ impl World {
         self.gateway = Some(gateway);
         self.logins = None;
         for twin in 0..self.twins.len() {
-            self.twins[twin].grants.clear();
+            self.twins[twin].grants().clear();
             for (identity, _) in GRANTS {
                 self.grant(twin, identity);
             }
@@ -180,9 +191,12 @@ impl World {
     /// The databases without a gateway: clients log in as the service account. It shows what the
     /// attacks reach when nothing stands in between, and so that the leak test can find a leak.
     pub fn direct(corpus: &Corpus) -> Self {
+        Self::on(make_twins(corpus, ["tw_a", "tw_c", "tw_b"]))
+    }
+
+    fn on(twins: [Twin; 3]) -> Self {
         let tokens = BTreeMap::from([("svc", SERVICE_PASSWORD.to_owned())]);
-        let logins = Some(BTreeMap::new());
-        Self { gateway: None, twins: make_twins(corpus), tokens, logins }
+        Self { gateway: None, twins, tokens, logins: Some(BTreeMap::new()) }
     }
 
     /// Where clients connect.
@@ -225,17 +239,18 @@ impl World {
     }
 
     /// Ends what `svc` and `eph` are granted on the twin.
-    pub fn revoke(&mut self, twin: usize) {
+    pub fn revoke(&self, twin: usize) {
         for identity in ["svc", "eph"] {
-            for grant in self.twins[twin].grants.remove(identity).unwrap_or_default() {
+            let ended = self.twins[twin].grants().remove(identity);
+            for grant in ended.unwrap_or_default() {
                 self.gateway.as_ref().unwrap().revoke(&grant);
             }
         }
     }
 
     /// Cuts the target's sessions from the side of the target.
-    pub fn terminate(&mut self, twin: usize) {
-        self.twins[twin].is_disturbed = true;
+    pub fn terminate(&self, twin: usize) {
+        self.twins[twin].is_disturbed.store(true, Ordering::Relaxed);
         let database = &self.twins[twin].database;
         database.run(&format!(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' \
@@ -246,11 +261,19 @@ impl World {
         std::thread::sleep(Duration::from_millis(300));
     }
 
+    /// Does what an administrator does before an item.
+    pub fn set_up(&self, twin: usize, item: &Item) {
+        if let Some(sql) = &item.setup {
+            let database = &self.twins[twin].database;
+            database.run(&sql.replace("{db}", &database.name));
+        }
+    }
+
     /// Undoes what an item did to rows, roles, settings and grants.
-    pub fn restore(&mut self, twin: usize, teardown: Option<&str>) {
+    pub fn restore(&self, twin: usize, teardown: Option<&str>) {
         let database = self.twins[twin].database.clone();
         if teardown.is_some_and(|sql| sql.contains("TABLE") || sql.contains("VIEW")) {
-            self.twins[twin].is_disturbed = true;
+            self.twins[twin].is_disturbed.store(true, Ordering::Relaxed);
         }
         if let Some(sql) = teardown {
             // Some undo what another twin's item has undone already.
@@ -261,7 +284,8 @@ impl World {
             database.run(RESTORE);
         }
         for identity in ["svc", "eph"] {
-            if !self.twins[twin].grants.contains_key(identity) {
+            let is_ended = !self.twins[twin].grants().contains_key(identity);
+            if is_ended {
                 self.grant(twin, identity);
             }
         }
@@ -269,8 +293,9 @@ impl World {
 
     /// Waits until the gateway knows the tables as they are now: an item may have changed them, or
     /// cut the connection by which it looks.
-    fn wait_for_catalog(&mut self, twin: usize) {
-        if self.logins.is_some() || !std::mem::take(&mut self.twins[twin].is_disturbed) {
+    fn wait_for_catalog(&self, twin: usize) {
+        let is_disturbed = self.twins[twin].is_disturbed.swap(false, Ordering::Relaxed);
+        if self.logins.is_some() || !is_disturbed {
             return;
         }
         // Two looks later, nothing of what was in between can come any more.
@@ -299,7 +324,7 @@ impl World {
         }
     }
 
-    fn grant(&mut self, twin: usize, identity: &'static str) {
+    fn grant(&self, twin: usize, identity: &'static str) {
         let Some(gateway) = &self.gateway else { return };
         let (_, scope) = GRANTS.iter().find(|(name, _)| *name == identity).unwrap();
         // The corpus' databases are full of holes, which is what some of its items are about.
@@ -309,7 +334,7 @@ impl World {
         }
         let more = [&["--for", "15m"], accepted.as_slice()].concat();
         let id = gateway.grant_with(identity, self.twins[twin].name, scope, &more);
-        self.twins[twin].grants.entry(identity.into()).or_default().push(id);
+        self.twins[twin].grants().entry(identity.into()).or_default().push(id);
     }
 }
 
@@ -318,13 +343,17 @@ fn let_in(role: &str) -> String {
     format!("ALTER ROLE {role} PASSWORD '{role}' LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity'")
 }
 
-fn make_twins(corpus: &Corpus) -> [Twin; 3] {
+/// Makes the twin, its clone and the other twin.
+fn make_twins(corpus: &Corpus, names: [&'static str; 3]) -> [Twin; 3] {
+    static TEMPLATES: OnceLock<()> = OnceLock::new();
     let cluster = Cluster::shared();
-    for twin in ['a', 'b'] {
-        let template = format!("tmpl_{twin}");
-        cluster.load(&template, &Corpus::fixture(twin));
-        cluster.run(&template, PREPARE);
-    }
+    TEMPLATES.get_or_init(|| {
+        for (twin, fixture) in [('a', &corpus.fixture_a), ('b', &corpus.fixture_b)] {
+            let template = format!("tmpl_{twin}");
+            cluster.load(&template, fixture);
+            cluster.run(&template, PREPARE);
+        }
+    });
     let twin = |name: &'static str, template: &str, secrets: &BTreeMap<String, String>| {
         let database = cluster.copy_of(template, name);
         let fingerprint = database.value(FINGERPRINT);
@@ -332,19 +361,23 @@ fn make_twins(corpus: &Corpus) -> [Twin; 3] {
             name,
             database,
             secrets: secrets.clone(),
-            grants: BTreeMap::new(),
+            grants: Mutex::default(),
             fingerprint,
-            is_disturbed: false,
+            is_disturbed: AtomicBool::new(false),
         }
     };
     [
-        twin("tw_a", "tmpl_a", &corpus.secrets_a),
-        twin("tw_c", "tmpl_a", &corpus.secrets_a),
-        twin("tw_b", "tmpl_b", &corpus.secrets_b),
+        twin(names[0], "tmpl_a", &corpus.secrets_a),
+        twin(names[1], "tmpl_a", &corpus.secrets_a),
+        twin(names[2], "tmpl_b", &corpus.secrets_b),
     ]
 }
 
 impl Twin {
+    fn grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<String>>> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn target(&self) -> Target {
         let mask = |column: &str| (format!("billing.customers.{column}"), "full".to_owned());
         Target {

@@ -65,6 +65,82 @@ fn a_row_limit_ends_a_copy_in_the_middle() {
 }
 
 #[test]
+fn a_limit_on_bytes_ends_a_copy_both_ways_and_says_so() {
+    let world = World::new(&["--max-bytes", "200000"]);
+    let mut wire = world.connect();
+    let answer = wire.simple("COPY billing.numbers TO STDOUT");
+    let rows = answer.messages.iter().filter(|message| message.kind == b'd').count();
+    assert!((1_000..15_000).contains(&rows), "{rows} rows");
+    assert!(answer.tags().is_empty() && !answer.kinds().contains('c'), "{answer:?}");
+    says_limit(&answer);
+    assert_eq!(world.outcome("COPY").leaf["result"], "cut");
+
+    for first in [query as fn(&str) -> Vec<u8>, by_execute] {
+        let world = World::new(&["--max-bytes", "5000"]);
+        let mut wire = world.connect();
+        wire.send(&first("COPY billing.notes (tag) FROM STDIN"));
+        assert_eq!(wire.read_until(b"G", TIMEOUT).1, Stop::Found);
+        for number in 0..10 {
+            wire.send(&data(&[format!("{number}{}\n", "x".repeat(998)).as_bytes()]));
+        }
+        wire.send(&[done(), message(b'S', b"")].concat());
+        let answer = wire.answer(TIMEOUT);
+        says_limit(&answer);
+        assert_eq!(world.notes(), "0/0");
+        let outcome = world.outcome("COPY");
+        assert_eq!(outcome.leaf["result"], "cut");
+        assert_eq!(outcome.leaf["written"]["bytes"], 5000);
+        // What has passed counts, and nothing more is taken.
+        let next = world.connect().simple("SELECT n FROM billing.numbers WHERE n = 1");
+        assert!(next.rows().is_empty() && !next.errors().is_empty(), "{next:?}");
+    }
+}
+
+/// What was used of a grant is not forgotten: the ledger tells it.
+#[test]
+fn a_restart_forgets_no_use_of_a_grant() {
+    let limits = ["--max-bytes", "9000000", "--max-rows", "60000", "--max-commands", "6"];
+    let mut world = World::new(&limits);
+    let mut wire = world.connect();
+    let used = |world: &World| {
+        let shown = world.gateway.admin(&["grant", "show", &world.grant]);
+        shown["usage"].clone()
+    };
+    assert_eq!(wire.simple("COPY billing.numbers TO STDOUT").tags(), ["COPY 50000"]);
+    wire.send(&query("COPY billing.notes (tag) FROM STDIN"));
+    wire.read_until(b"G", TIMEOUT);
+    wire.send(&[data(&[b"a\nb\n"]), done()].concat());
+    assert_eq!(wire.answer(TIMEOUT).tags(), ["COPY 2"]);
+    let before = used(&world);
+    assert_eq!((&before["commands"], &before["rows"]), (&2.into(), &50_000.into()), "{before}");
+    for crash in [false, true] {
+        if crash {
+            world.gateway.kill();
+        } else {
+            assert_eq!(world.gateway.stop(), Some(0));
+        }
+        world.gateway.run().unwrap();
+        assert_eq!(used(&world), before, "crash {crash}");
+    }
+    let mut wire = world.connect();
+    let cut = wire.simple("SELECT n FROM billing.numbers");
+    assert!(cut.rows().len() <= 10_000, "{} rows more", cut.rows().len());
+    assert_eq!(cut.errors()[0].sqlstate, "53400");
+    let one = "SELECT n FROM billing.numbers WHERE n = 1";
+    for _ in 3..6 {
+        assert!(wire.simple(one).errors().is_empty());
+    }
+    assert_eq!(used(&world)["commands"], 6);
+    assert!(!wire.simple(one).errors().is_empty());
+}
+
+fn says_limit(answer: &Answer) {
+    let error = &answer.errors()[0];
+    assert_eq!(error.sqlstate, "53400", "{error}");
+    assert!(error.message.contains("limit on bytes"), "{error}");
+}
+
+#[test]
 fn revocation_ends_a_copy_both_ways_within_a_second() {
     let endless =
         "COPY (SELECT a.label FROM billing.numbers a CROSS JOIN billing.numbers b) TO STDOUT";

@@ -64,6 +64,50 @@ fn a_revoked_grant_ends_a_suspended_portal_and_its_role_within_a_second() {
 }
 
 #[test]
+fn a_revoked_grant_ends_a_copy_and_its_role_within_a_second() {
+    let stream = "COPY (SELECT a.n FROM billing.numbers a CROSS JOIN billing.numbers b) TO STDOUT";
+    for (sql, first) in [(stream, b'd'), ("COPY billing.notes (tag) FROM STDIN", b'G')] {
+        let world = World::new();
+        let mut wire = world.connect();
+        let role = world.role();
+        wire.send_message(b'Q', &wire::c_string(sql));
+        assert_eq!(wire.read_until(&[first], LIMIT * 5).1, wire::Stop::Found, "{sql}");
+        if first == b'G' {
+            wire.send_message(b'd', b"never\n");
+        }
+
+        world.gateway.revoke(&world.grant);
+        let took = gone(&world, &role);
+
+        e2e::say!("role gone {took:?} after the revocation during {sql}");
+        assert!(took < LIMIT, "{took:?}");
+        let (messages, _) = wire.read_until(b"Z", LIMIT * 5);
+        assert!(messages.iter().all(|message| message.kind != b'C'), "{sql}");
+        assert_eq!(world.database.value("SELECT count(*) FROM billing.notes"), "0");
+        until_recorded(&world, &role, &["created", "dropped"]);
+    }
+}
+
+#[test]
+fn a_revoked_grant_ends_a_held_cursor_and_its_role_within_a_second() {
+    let world = World::new();
+    let mut wire = world.connect();
+    let role = world.role();
+    let declare = "DECLARE held CURSOR WITH HOLD FOR SELECT n FROM billing.numbers ORDER BY n";
+    assert!(wire.simple(declare).errors().is_empty());
+    assert_eq!(wire.simple("FETCH 3 FROM held").rows().len(), 3);
+
+    world.gateway.revoke(&world.grant);
+    let took = gone(&world, &role);
+
+    e2e::say!("role gone {took:?} after the revocation of a held cursor");
+    assert!(took < LIMIT, "{took:?}");
+    let next = wire.simple("FETCH 3 FROM held");
+    assert!(next.rows().is_empty() && (next.is_closed() || !next.errors().is_empty()), "{next:?}");
+    until_recorded(&world, &role, &["created", "dropped"]);
+}
+
+#[test]
 fn a_grant_that_expires_takes_the_role_with_it() {
     let world = World::new();
     let token = world.gateway.identity("brief");

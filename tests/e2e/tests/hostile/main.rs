@@ -17,6 +17,7 @@ mod names;
 mod network;
 mod records;
 mod twins;
+mod values;
 
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,17 @@ impl World {
     fn with(sql: &str, scope: &[&str], change: impl FnOnce(&mut Settings)) -> Self {
         let database = Cluster::shared().billing();
         database.run(sql);
+        Self::on(database, scope, change)
+    }
+
+    /// With a schema that names its database.
+    fn with_database(sql: impl FnOnce(&str) -> String, scope: &[&str]) -> Self {
+        let database = Cluster::shared().billing();
+        database.run(&sql(&database.name));
+        Self::on(database, scope, |_settings| {})
+    }
+
+    fn on(database: Database, scope: &[&str], change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::new(vec![Target::billing(&database)]);
         change(&mut settings);
         let gateway = Gateway::start(&settings);

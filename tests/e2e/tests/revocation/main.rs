@@ -4,9 +4,12 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and this one measures time"
 )]
+
+mod latency;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,9 +51,13 @@ impl World {
     /// Sends the endless statement and waits until the target runs it.
     fn start_endless(&self, wire: &mut Wire) {
         wire.send_message(b'Q', &wire::c_string(ENDLESS));
+        self.until_active();
+    }
+
+    fn until_active(&self) {
         let running = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc' \
-             AND state = 'active'",
+             AND state = 'active' AND query_start < clock_timestamp() - interval '100 ms'",
             self.database.name
         );
         e2e::wait::until("the statement runs", || {
