@@ -8,6 +8,7 @@
 
 use std::borrow::BorrowMut;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::asker::{AskError, Asker};
 use crate::session::{Ending, Session};
@@ -89,8 +90,13 @@ pub(crate) async fn footing<C: BorrowMut<Connected>>(
 }
 
 impl Target {
-    /// Notes of which server the catalog is that is read next.
-    pub(crate) fn is_read_from(&self, server: &Arc<str>) {
+    /// Notes of which server the catalog is that is known next. Sessions that wait for another one say so
+    /// again.
+    pub(crate) async fn is_read_from(&self, server: &Arc<str>) {
+        let told = self.replaced.notified();
+        if tokio::time::timeout(Duration::ZERO, told).await.is_ok() {
+            tracing::debug!(target = %self.name, "what sessions missed was read meanwhile");
+        }
         self.server.send_replace(Some(Arc::clone(server)));
     }
 
@@ -110,8 +116,13 @@ impl Target {
             return Ok(());
         }
         let mut seen = self.server.subscribe();
-        self.replaced.notify_one();
-        let is_own = seen.wait_for(|seen| seen.as_ref() == Some(server));
+        let is_own = seen.wait_for(|seen| {
+            let is_own = seen.as_ref() == Some(server);
+            if !is_own {
+                self.replaced.notify_one();
+            }
+            is_own
+        });
         match tokio::time::timeout(self.limits.target_connect_timeout, is_own).await {
             Ok(Ok(_agreed)) => Ok(()),
             Ok(Err(_)) | Err(_) => {

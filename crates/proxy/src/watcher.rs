@@ -77,11 +77,12 @@ async fn keep(
     version: &mut u64,
 ) -> Result<std::convert::Infallible, WatchError> {
     let mut asker = Asker::connect(target, LABEL).await?;
-    let server = footing(&mut asker, LABEL).await?.server;
+    let limit = target.limits.target_connect_timeout;
+    let footing = timeout(limit, footing(&mut asker, LABEL)).await;
+    let server = footing.map_err(|_elapsed| WatchError::TimedOut)??.server;
     let mut known: Option<String> = None;
     loop {
         // A connection that swallows questions must not keep an old catalog alive.
-        let limit = target.limits.target_connect_timeout;
         let looked = timeout(limit, fingerprint(&mut asker)).await;
         let fingerprint = looked.map_err(|_elapsed| WatchError::TimedOut)??;
         if known.as_ref() != Some(&fingerprint) {
@@ -95,7 +96,7 @@ async fn keep(
                 continue;
             }
             tracing::info!(target = %target.name, version = *version, "catalog read");
-            target.is_read_from(&server);
+            target.is_read_from(&server).await;
             target.catalog.store(Some(Arc::new(catalog)));
             target.renewed.notify_waiters();
             target.tried.notify_one();
