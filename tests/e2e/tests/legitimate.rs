@@ -156,7 +156,7 @@ fn few_statements_of_real_applications_are_denied() {
         }
     }
     let total: usize = by_source.values().map(|(all, _)| all).sum();
-    let per_mille = denied.len() * 1_000 / total;
+    let per_mille = (denied.len() * 1_000 + total / 2) / total;
     for (source, (all, denied)) in &by_source {
         e2e::say!("  {source}: {denied} of {all} denied");
     }
