@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
+use e2e::corpus::statements::Connections;
 use e2e::corpus::{Corpus, Item, Mode, Report, Work, World, campaign, steps, verdict};
 use e2e::ledger;
 
@@ -56,6 +57,83 @@ fn statements_in_every_mode_give_nothing_away() {
     assert!(unwell.is_empty(), "{unwell:?}: see above");
     records_are_whole(&world);
     records_are_whole(&fenced);
+}
+
+/// Ways to write the name of a masked column.
+const SPELLINGS: [&str; 7] = [
+    "ssn",
+    "SsN",
+    "\"ssn\"",
+    "U&\"\\0073sn\"",
+    "U&\"!0073s!+00006e\" UESCAPE '!'",
+    "/* id */ ssn -- , name\n",
+    "c . /**/ \"ssn\"",
+];
+/// Ways to compute with it.
+const USES: [&str; 8] = [
+    "SELECT upper(@) AS v FROM billing.customers c",
+    "SELECT id AS v FROM billing.customers c WHERE @ LIKE '1%'",
+    "SELECT name AS v FROM billing.customers c ORDER BY @",
+    "SELECT count(*) AS v FROM billing.customers c GROUP BY @",
+    "SELECT c.id AS v FROM billing.customers c JOIN billing.plans p ON p.plan = @",
+    "SELECT CASE @ WHEN '123-45-6789' THEN 1 ELSE 2 END AS v FROM billing.customers c",
+    "SELECT DISTINCT @ AS v FROM billing.customers c",
+    "SELECT max(@) AS v FROM billing.customers c",
+];
+/// Ways to put a query inside another.
+const SHELLS: [&str; 5] = [
+    "@",
+    "SELECT s.v FROM (@) s",
+    "WITH s AS MATERIALIZED (@) SELECT v FROM s",
+    "SELECT l.v FROM billing.plans p CROSS JOIN LATERAL (@) l",
+    "SELECT (s).v FROM (@ OFFSET 0) s",
+];
+
+/// `crates/sql/tests/analysis/mutations.rs` makes thousands of these for the analysis alone.
+#[test]
+fn a_spelling_or_a_shell_makes_no_attack_stronger() {
+    let (_, world) = world();
+    let mut connections = Connections::default();
+    let mut report = Report::default();
+    let modes = [Mode::Simple, Mode::Extended, Mode::Parameters, Mode::CopyText, Mode::Cursor];
+    let bare = "SELECT @ AS v FROM billing.customers c";
+    let mut masked = 0;
+    for (number, spelling) in SPELLINGS.into_iter().enumerate() {
+        for (index, text) in USES.into_iter().chain([bare]).enumerate() {
+            let shell = SHELLS[(number + index) % SHELLS.len()];
+            let sql = shell.replace('@', &text.replace('@', spelling));
+            let mode = modes[(number * 2 + index) % modes.len()];
+            let statements = vec![sql.clone().into_bytes()];
+            let item = mutation(&sql, if text == bare { "mask" } else { "deny" }, &statements);
+            let runs = connections.run_on_all(&world, "svc", &statements, mode);
+            let simple = || connections.run_on_all(&world, "svc", &statements, Mode::Simple);
+            let Some(runs) = runs.or_else(simple) else { panic!("{sql} cannot be run") };
+            let verdict = report.judge(&item, mode.name(), &runs, &world.twins);
+            if text == bare {
+                assert_eq!(verdict, verdict::Verdict::Masked, "{sql}: {}", verdict::told(&runs[0]));
+                masked += 1;
+            }
+        }
+    }
+    say_head(&world);
+    assert!(is_well(&world, "mutations", &report), "see above");
+    assert_eq!(masked, SPELLINGS.len());
+}
+
+fn mutation(sql: &str, decision: &str, statements: &[Vec<u8>]) -> Item {
+    Item {
+        id: sql.to_owned(),
+        grant: "G".into(),
+        min_postgres: 15,
+        mode: "simple".into(),
+        extension: None,
+        setup: None,
+        teardown: None,
+        work: Work::Statements(statements.to_vec()),
+        decision: decision.to_owned(),
+        must_not_appear: vec!["@all".into()],
+        why: "another way to write it".into(),
+    }
 }
 
 #[test]
