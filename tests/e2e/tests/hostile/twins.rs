@@ -3,6 +3,9 @@
 use e2e::{Cluster, Database, Gateway, Settings, Target, Wire};
 use serde_json::Value;
 
+/// Rows, and the error if one ended them.
+type Said = (Vec<Vec<Option<String>>>, Option<String>);
+
 /// Tables with something hidden behind views, functions and foreign keys.
 const SCHEMA: &str = "
 CREATE SCHEMA hidden;
@@ -51,7 +54,7 @@ impl Twin {
     }
 
     /// The answer, with the code of its error.
-    fn ask(&mut self, sql: &str) -> (Vec<Vec<Option<String>>>, Option<String>) {
+    fn ask(&mut self, sql: &str) -> Said {
         let answer = self.wire.simple(sql);
         (answer.texts(), answer.sqlstate())
     }
