@@ -1,3 +1,5 @@
+//! A record reads back as it was written.
+
 use super::*;
 use crate::{Action, Mask, RelationName, StatementKind};
 
