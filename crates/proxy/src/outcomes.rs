@@ -41,7 +41,7 @@ impl Session {
         self.record_fate_because(fate, sqlstate).await
     }
 
-    /// Puts on record what became of commands that had completed. The next record waits for none.
+    /// Puts on record what became of commands that had completed.
     pub(crate) async fn record_fate(&mut self, fate: Option<Fate>) -> Result<(), Ending> {
         self.record_fate_because(fate, None).await
     }
@@ -54,8 +54,16 @@ impl Session {
         let Some(fate) = fate else { return Ok(()) };
         let event = fate.event(self.who.session, sqlstate);
         let record = AccessRecord { at: clock::now(), event };
-        // Until it is durable, the commands that it is about stand on record as uncommitted.
-        let _ticket = self.gate.journal.append(record, Payload::new()).await?;
+        match fate {
+            // Until it is durable, the commands that it is about stand on record as uncommitted.
+            Fate::Committed { .. } => {
+                let _ticket = self.gate.journal.append(record, Payload::new()).await?;
+            }
+            // The client reads of an error only when what it undoes is on record.
+            Fate::RolledBack { .. } | Fate::Unknown { .. } => {
+                self.gate.journal.record(record, Payload::new()).await?;
+            }
+        }
         Ok(())
     }
 
