@@ -21,7 +21,7 @@ pub enum DenyReason {
     #[error("this identity has expired")]
     IdentityExpired,
     /// The session's credential was revoked or replaced, or its end has come.
-    #[error("the token of this session is no longer valid")]
+    #[error("the credential of this session is no longer valid")]
     CredentialEnded,
     /// A statement that writes names nothing that it writes, so it cannot be judged.
     #[error("permission denied")]

@@ -146,7 +146,7 @@ impl Plans {
         let is_current = self.context.as_ref().is_some_and(|context| {
             context.catalog_version == catalog_version
                 && context.control_size == registry.size()
-                && context.settings == *settings
+                && context.settings.mean_the_same(settings)
                 && context.until.is_none_or(|until| now < until)
         });
         if !is_current {

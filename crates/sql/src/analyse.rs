@@ -145,6 +145,7 @@ fn walk_once(world: &World<'_>, shapes: &[Shape], statement: NodeEnum) -> Result
     let checked = walk.nested(|walk| {
         let checked = walk.whole_statement(statement)?;
         walk.follow_references()?;
+        walk.check_json()?;
         Ok((checked, walk.checked_guards()?))
     });
     let shapes = walk.shapes();

@@ -14,6 +14,27 @@ use crate::system::FIRST_USER_OID;
 use crate::walk::Walk;
 use crate::{Refusal, tree, types};
 
+/// Functions that write a value of any type as JSON: by a cast of its type to json, if there is one,
+/// whatever function that runs (PostgreSQL manual, "JSON Functions and Operators", `to_json`).
+const JSON_WRITERS: [&str; 13] = [
+    JSON_SYNTAX,
+    "array_to_json",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "row_to_json",
+    "to_json",
+    "to_jsonb",
+];
+/// How the syntax of SQL/JSON stands among the functions of a statement.
+pub(crate) const JSON_SYNTAX: &str = "json";
+
+const JSON_OID: u32 = 114;
 const BOOL_OID: u32 = 16;
 const INT4_OID: u32 = 23;
 
@@ -98,6 +119,22 @@ impl Walk<'_> {
     /// Refuses to compute with a type that PostgreSQL converts by itself with another's function.
     pub(crate) fn check_implicit(&self, value: &Value) -> Result<(), Refusal> {
         value.type_oid().map_or(Ok(()), |oid| self.check_implicit_type(oid))
+    }
+
+    /// Refuses to write JSON where a value in the statement may be of a type of the target's that has a
+    /// cast to json by a function.
+    pub(crate) fn check_json(&self) -> Result<(), Refusal> {
+        let writes = |name: &String| JSON_WRITERS.contains(&name.as_str());
+        if !self.functions.iter().any(writes) {
+            return Ok(());
+        }
+        // What a function of the target's returns is not known.
+        let is_any = self.functions.iter().any(|name| name.contains('.'));
+        let meets = |cast: &Cast| {
+            let may_be = is_any || self.types.contains(&cast.source);
+            cast.target == JSON_OID && cast.source >= FIRST_USER_OID && may_be
+        };
+        if self.world.catalog.casts.iter().any(meets) { Err(refusal()) } else { Ok(()) }
     }
 
     /// As [`Walk::check_implicit`], for a type.

@@ -13,6 +13,7 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
+use crate::conversion::JSON_SYNTAX;
 use crate::from::Source;
 use crate::scope::Value;
 use crate::select::Columns;
@@ -28,6 +29,7 @@ impl Walk<'_> {
     /// Checks an expression of SQL/JSON.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
     pub(crate) fn json_expr(&mut self, node: NodeEnum) -> Result<Node, Refusal> {
+        self.functions.insert(JSON_SYNTAX.to_owned());
         let checked = match node {
             NodeEnum::JsonObjectConstructor(object) => {
                 NodeEnum::JsonObjectConstructor(self.json_object(object)?)

@@ -76,6 +76,15 @@ impl ClientSettings {
         settings
     }
 
+    /// True if every text means the same under both. What a ROLLBACK would bring back does not matter.
+    pub fn mean_the_same(&self, other: &Self) -> bool {
+        let is_full = |settings: &Self| settings.savepoints() >= SAVEPOINTS_MAX;
+        self.start == other.start
+            && self.defaults == other.defaults
+            && self.now == other.now
+            && is_full(self) == is_full(other)
+    }
+
     /// Begins the transaction that several statements make which are sent together, unless a block
     /// is open.
     pub fn begin_implicit(&mut self) {
@@ -275,6 +284,25 @@ mod tests {
         assert_eq!(settings.restoring().unwrap(), "SET \"TimeZone\" TO 'CET'");
         assert_eq!(settings.default_of("TimeZone"), "'CET'");
         assert_eq!(settings.default_of("DateStyle"), "DEFAULT");
+    }
+
+    #[test]
+    fn only_what_a_text_can_mean_tells_settings_apart() {
+        let before = ClientSettings::default();
+        let after = |effects: &[Effect]| {
+            let mut settings = before.clone();
+            effects.iter().for_each(|effect| settings.apply(effect));
+            settings
+        };
+        let savepoint = || Effect::Savepoint("s".to_owned());
+        assert!(before.mean_the_same(&after(&[Effect::Begin, savepoint()])));
+        assert!(!before.mean_the_same(&after(&[set("a", Session)])));
+        assert!(!before.mean_the_same(&after(&[Effect::Begin, set("a", Transaction)])));
+        let full: Vec<Effect> = (0..=SAVEPOINTS_MAX).map(|_| savepoint()).collect();
+        assert!(!before.mean_the_same(&after(&full)));
+        let mut begun = before.clone();
+        begun.begin(["SET \"TimeZone\" TO 'UTC'"]);
+        assert!(!before.mean_the_same(&begun));
     }
 
     #[test]
