@@ -28,6 +28,7 @@ use sql::{Effect, Grounds, Plan};
 
 use crate::answers::Hold;
 use crate::forwarding::{UNPARSABLE, UNPARSABLE_NAME};
+use crate::freshness::Look;
 use crate::portals::Ended;
 use crate::reply::{End, Reply, Running};
 use crate::session::{Batch, Ending, Session};
@@ -37,6 +38,7 @@ use crate::wire::{self, Refused};
 const NEWER_MAX: Duration = Duration::from_millis(500);
 
 const CHANGED: &str = "what the statement uses was changed while it ran, so its result is withheld";
+const UNKNOWN: &str = "the target cannot be asked whether what the statement uses was changed while it ran, so its result is withheld";
 const TRY_AGAIN: &str = "Run the transaction again.";
 
 /// What a session knows of the definitions under its commands.
@@ -68,6 +70,11 @@ pub(crate) fn may_change(plan: &Plan) -> bool {
     }
 }
 
+/// True for what a server says that goes down (PostgreSQL manual, "PostgreSQL Error Codes").
+fn is_shutdown(sqlstate: &str) -> bool {
+    matches!(sqlstate, "57P01" | "57P02" | "57P03")
+}
+
 impl Session {
     /// True if answers pass only after a look at what they rest on. The roles of a fence carry
     /// privileges on columns, whatever their names are; and grants of the gateway's to them change
@@ -83,8 +90,9 @@ impl Session {
         if sequence > self.doubts.looked.1 || self.doubts.looked.0 != looked.0 {
             // All that wait share the look: what has arrived of them has arrived before it.
             let grounds = Arc::new(self.waiting_grounds());
-            if !self.target.freshness.hold(grounds).await {
-                self.condemn();
+            let look = self.target.freshness.look(grounds).await;
+            if look != Look::Same {
+                self.condemn(look);
                 return;
             }
             self.doubts.looked = looked;
@@ -110,6 +118,13 @@ impl Session {
             ) => None,
             // The client reads a text of the gateway's own.
             BackendEvent::Message(BackendMessage::ErrorResponse(_)) if self.cut.is_some() => None,
+            // The target goes down, or ends the session: nobody can be asked any more. Of what code
+            // says (`RAISE` can use any SQLSTATE) no text passes.
+            BackendEvent::Message(BackendMessage::ErrorResponse(report))
+                if report.is_fatal() || report.sqlstate().is_some_and(is_shutdown) =>
+            {
+                None
+            }
             _ => Some(sequence),
         }
     }
@@ -141,21 +156,26 @@ impl Session {
         if self.doubts.condemned {
             return Ok(());
         }
-        if self.target.freshness.hold(grounds).await {
+        let look = self.target.freshness.look(grounds).await;
+        if look == Look::Same {
             return Err(ending);
         }
-        self.condemn();
+        self.condemn(look);
         Ok(())
     }
 
     /// Nothing more of the batch passes but an error.
-    fn condemn(&mut self) {
+    fn condemn(&mut self, look: Look) {
         self.doubts.condemned = true;
         self.distrust_catalog();
         // What the client still sends of the batch is skipped, as after any error.
         self.batch.skipping = true;
         let hint = Some(TRY_AGAIN.to_owned());
-        let error = Refused { hint, ..Refused::new("40001", CHANGED) }.error();
+        let refused = match look {
+            Look::Same | Look::Changed => Refused::new("40001", CHANGED),
+            Look::Unknown => Refused::new("08006", UNKNOWN),
+        };
+        let error = Refused { hint, ..refused }.error();
         self.holds.push(Hold::Bytes(error));
     }
 

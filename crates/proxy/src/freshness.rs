@@ -45,6 +45,20 @@ pub(crate) struct Waiting {
     answer: oneshot::Sender<bool>,
 }
 
+/// A connection for questions, and the server to which it leads.
+type Kept = (Asker<Connected>, Arc<str>);
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All is as it was judged.
+    Same,
+    /// Something is not.
+    Changed,
+    /// The target could not be asked. That is no yes.
+    Unknown,
+}
+
 impl Freshness {
     /// A queue, and its end for [`serve`].
     pub(crate) fn new() -> (Self, mpsc::Receiver<Waiting>) {
@@ -52,17 +66,21 @@ impl Freshness {
         (Self { queue }, waiting)
     }
 
-    /// True if all these definitions are, at an instant after this call, as they were read.
-    pub(crate) async fn hold(&self, grounds: Arc<Grounds>) -> bool {
+    /// Looks whether all these definitions are, at an instant after this call, as they were read.
+    pub(crate) async fn look(&self, grounds: Arc<Grounds>) -> Look {
         if grounds.is_empty() {
-            return true;
+            return Look::Same;
         }
         let (answer, answered) = oneshot::channel();
         let look = async {
             self.queue.send(Waiting { grounds, answer }).await.ok()?;
             answered.await.ok()
         };
-        matches!(timeout(LOOK_MAX, look).await, Ok(Some(true)))
+        match timeout(LOOK_MAX, look).await {
+            Ok(Some(true)) => Look::Same,
+            Ok(Some(false)) => Look::Changed,
+            Ok(None) | Err(_) => Look::Unknown,
+        }
     }
 }
 
@@ -106,27 +124,30 @@ pub(crate) async fn serve(
     }
 }
 
-/// Asks once; over a new connection if the one that was kept is gone.
+/// Asks once; over a new connection if the one that was kept is gone, or leads to a server that was
+/// replaced since.
 async fn look(
     target: &Arc<Target>,
-    kept: &mut Option<Asker<Connected>>,
+    kept: &mut Option<Kept>,
     relations: &BTreeSet<u32>,
 ) -> Result<Grounds, AskError> {
     let question = Grounds::question(relations);
-    if let Some(mut asker) = kept.take()
+    if let Some((mut asker, server)) = kept.take()
+        && target.is_of(&server)
         && let Ok(rows) = asker.ask(&question).await
     {
-        *kept = Some(asker);
+        *kept = Some((asker, server));
         return read(&rows);
     }
     let mut asker = Asker::connect(target, LABEL).await?;
-    if !target.is_of(&footing(&mut asker, LABEL).await?.server) {
+    let server = footing(&mut asker, LABEL).await?.server;
+    if !target.is_of(&server) {
         let address = target.settings.address.to_string();
         return Err(AskError::Connect(ConnectError::OtherServer(address)));
     }
     asker.ask(&Grounds::preparation()).await?;
     let rows = asker.ask(&question).await?;
-    *kept = Some(asker);
+    *kept = Some((asker, server));
     read(&rows)
 }
 

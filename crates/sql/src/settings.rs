@@ -291,7 +291,9 @@ mod tests {
         let before = ClientSettings::default();
         let after = |effects: &[Effect]| {
             let mut settings = before.clone();
-            effects.iter().for_each(|effect| settings.apply(effect));
+            for effect in effects {
+                settings.apply(effect);
+            }
             settings
         };
         let savepoint = || Effect::Savepoint("s".to_owned());

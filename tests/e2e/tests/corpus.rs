@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use e2e::corpus::statements::Connections;
-use e2e::corpus::{Corpus, Item, Mode, Report, Work, World, campaign, steps, verdict};
+use e2e::corpus::{Corpus, Item, Mode, Report, Transcript, Work, World, campaign, steps, verdict};
 use e2e::ledger;
 
 /// Items that the corpus would have denied outright and that the gateway answers without a leak,
@@ -58,6 +58,10 @@ fn statements_in_every_mode_give_nothing_away() {
     records_are_whole(&world);
     records_are_whole(&fenced);
 }
+
+/// Runs of a sequence that ends differently on equal databases: what a client still reads of a session
+/// that is closed hangs on the moment.
+const ATTEMPTS_MAX: usize = 3;
 
 /// Ways to write the name of a masked column.
 const SPELLINGS: [&str; 7] = [
@@ -141,15 +145,13 @@ fn message_sequences_give_nothing_away() {
     let (corpus, world) = world();
     let mut report = Report::default();
     for item in &corpus.wire {
-        let runs = if changes_roles(item) {
-            [0, 1, 2].map(|twin| run_sequence(&world, twin, item))
-        } else {
-            let world = &*world;
-            thread::scope(|scope| {
-                let start = |twin| scope.spawn(move || run_sequence(world, twin, item));
-                [0, 1, 2].map(start).map(|run| run.join().unwrap())
-            })
-        };
+        let mut runs = run_on_all(&world, item);
+        for _ in 1..ATTEMPTS_MAX {
+            if verdict::is_steady(&runs, &world.twins) {
+                break;
+            }
+            runs = run_on_all(&world, item);
+        }
         report.judge(item, "messages", &runs, &world.twins);
         if changes_roles(item) {
             (0..3).for_each(|twin| world.reset_roles(twin));
@@ -165,7 +167,17 @@ fn message_sequences_give_nothing_away() {
     records_are_whole(&world);
 }
 
-fn run_sequence(world: &World, twin: usize, item: &Item) -> e2e::corpus::Transcript {
+fn run_on_all(world: &World, item: &Item) -> [Transcript; 3] {
+    if changes_roles(item) {
+        return [0, 1, 2].map(|twin| run_sequence(world, twin, item));
+    }
+    thread::scope(|scope| {
+        let start = |twin| scope.spawn(move || run_sequence(world, twin, item));
+        [0, 1, 2].map(start).map(|run| run.join().unwrap())
+    })
+}
+
+fn run_sequence(world: &World, twin: usize, item: &Item) -> Transcript {
     let Work::Steps(steps) = &item.work else { panic!("{} has no steps", item.id) };
     world.set_up(twin, item);
     let transcript = steps::run(world, twin, steps);

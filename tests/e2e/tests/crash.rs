@@ -115,6 +115,7 @@ fn work(mut wire: Wire, prefix: &str, told: &Mutex<Told>) {
 /// Compares ledger, target's log, table and clients. Returns how many outcomes are unknown.
 fn check(gateway: &Gateway, database: &Database, told: &Told) -> usize {
     let commands = Commands::read(gateway);
+    let committed = ledger::of_kind(gateway, "batch_committed");
     let unfinished = commands.intended.keys().find(|name| !commands.finished.contains_key(*name));
     assert_eq!(unfinished, None, "after a restart, each intent has an outcome");
 
@@ -126,7 +127,8 @@ fn check(gateway: &Gateway, database: &Database, told: &Told) -> usize {
             Some((tag, name))
         })
         .collect();
-    let completed = commands.with_result("completed");
+    let mut completed = commands.with_result("completed");
+    completed.retain(|name| stands(name, &commands, &committed));
     let is_completed =
         |tag: &String| intents.get(tag).is_some_and(|name| completed.contains(*name));
 
@@ -159,6 +161,16 @@ fn check(gateway: &Gateway, database: &Database, told: &Told) -> usize {
         assert!(rows.contains(tag), "the client was told of a commit that did not happen: {tag}");
     }
     commands.with_result("unknown").len()
+}
+
+/// False for a command of which the record says that its transaction was not committed, or that it is
+/// not known.
+fn stands(name: &CommandName, commands: &Commands, committed: &[ledger::Record]) -> bool {
+    commands.finished[name].leaf["uncommitted"] != true
+        || committed.iter().any(|record| {
+            let ends = ["first", "last"].map(|end| record.leaf[end].as_u64().unwrap());
+            record.leaf["session"] == name.0.as_str() && (ends[0]..=ends[1]).contains(&name.1)
+        })
 }
 
 /// The tag in a text: from `t:` to `;`.

@@ -63,6 +63,9 @@ const ATTEMPTS_MAX: u32 = 12;
 /// How long it waits before the second attempt; longer before each that follows.
 const PAUSE: Duration = Duration::from_millis(100);
 const BUSY: &[u8] = b"could not be analysed in time";
+/// What a client reads whose statement met a change of what it uses, such as another item makes: it
+/// should run its transaction again, and so does this one.
+const WITHHELD: &[u8] = b"so its result is withheld";
 
 /// One mode, with connections of its own.
 struct Runner<'a> {
@@ -159,7 +162,10 @@ impl<'a> Runner<'a> {
             let runs = connections.run_on_all(self.world, identity, statements, self.mode);
             drop(turn);
             let Some(runs) = runs else { return };
-            let is_busy = |run: &Transcript| run.bytes.windows(BUSY.len()).any(|part| part == BUSY);
+            let says = |run: &Transcript, what: &[u8]| {
+                run.bytes.windows(what.len()).any(|part| part == what)
+            };
+            let is_busy = |run: &Transcript| says(run, BUSY) || says(run, WITHHELD);
             attempts += 1;
             if attempts == ATTEMPTS_MAX || !runs.iter().any(is_busy) {
                 break runs;

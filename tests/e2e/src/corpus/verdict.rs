@@ -276,6 +276,12 @@ pub fn are_alike(one: (&Transcript, &Twin), other: (&Transcript, &Twin)) -> bool
     normalised(one.0, one.1.name) == normalised(other.0, other.1.name)
 }
 
+/// True if the runs on the twin and on its clone are alike, as they should be. What is not may hang on
+/// the moment at which a session was closed.
+pub fn is_steady(runs: &[Transcript; 3], twins: &[Twin; 3]) -> bool {
+    normalised(&runs[0], twins[0].name) == normalised(&runs[1], twins[1].name)
+}
+
 /// The messages, without what differs between any two databases.
 fn normalised(run: &Transcript, target: &str) -> Vec<Message> {
     let messages = run.messages.iter().filter(|message| !matches!(message.kind, b'K' | b'R'));

@@ -52,7 +52,7 @@ const CANNOT: [(&str, &str, &str); 2] = [
 /// What does not work yet, and why; `*` is every driver. To be emptied.
 #[rustfmt::skip]
 const NOT_YET: &[(&str, &str, &str)] = &[
-    ("*",           "prepared", "a change of a column's type ends the session"),
+    ("*",           "prepared", "after DDL an answer is withheld once (40001), and the driver does not run it again"),
     ("postgres.js", "types",    "a NULL inside of an array of numbers reads as NaN"),
 ];
 

@@ -14,6 +14,9 @@ use crate::scenario::{
 };
 use crate::world::World;
 
+/// By when the gateway has surely read the catalog anew.
+const CATALOG_SEEN: std::time::Duration = std::time::Duration::from_millis(1_500);
+
 const LABEL: &str = "SELECT label FROM billing.changing WHERE id = $1";
 
 pub(crate) fn work(world: &World) -> Vec<Said> {
@@ -31,6 +34,8 @@ pub(crate) fn work(world: &World) -> Vec<Said> {
         run(&mut said, "big", big(world)).await;
         run(&mut said, "copy", copy(world)).await;
         run(&mut said, "prepared", prepared(world)).await;
+        // It changed a table: what runs before the gateway has seen that is withheld.
+        tokio::time::sleep(CATALOG_SEEN).await;
         run(&mut said, "pool", pool(world)).await;
         run(&mut said, "catalog", catalog(world)).await;
         said

@@ -93,7 +93,9 @@ fn who_asks_and_does_not_read_is_asked_to_wait() {
     // A result that is not read; errors of the gateway's own; answers of the target.
     deaf[0].send_message(b'Q', &wire::c_string(BIG));
     let failing = [wire::bind("", "nothing", &[], 0), wire::message(b'S', b"")].concat();
-    let floods = [failing, [wire::parse("", READ), wire::message(b'S', b"")].concat()];
+    // Answers that are much longer than what asks for them: the buffers between fill up soon.
+    let described = wire::message(b'D', b"S\0").repeat(20);
+    let floods = [failing, [wire::parse("", READ), described, wire::message(b'S', b"")].concat()];
     let sent: Vec<Option<usize>> = thread::scope(|scope| {
         let floods = deaf.iter().skip(1).zip(&floods).map(|(wire, flood)| {
             scope.spawn(move || flood_until_it_waits(wire, &flood.repeat(1_000)))

@@ -263,12 +263,13 @@ fn in_doubt_it_is_closed() {
 #[test]
 fn only_so_many_are_kept_and_none_when_the_target_is_full() {
     let world = World::with_limits("warm_connections_max = 1");
-    let all: Vec<Wire> = (0..3).map(|_| world.connect()).collect();
+    let mut all: Vec<Wire> = (0..3).map(|_| world.connect()).collect();
+    assert_eq!(all[0].simple(READ).rows().len(), 1);
     all.into_iter().for_each(terminate);
     world.kept();
 
-    // One for the catalog, one that is kept.
-    world.database.run(&format!("ALTER DATABASE {} CONNECTION LIMIT 2", world.database.name));
+    // One for the catalog, one to look at definitions again, one that is kept.
+    world.database.run(&format!("ALTER DATABASE {} CONNECTION LIMIT 3", world.database.name));
     let token = world.gateway.identity("other");
     world.gateway.grant("other", "billing", &["select:billing.numbers"]);
     let mut other = world.gateway.connect("other", "billing", &token).unwrap();

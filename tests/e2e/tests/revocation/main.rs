@@ -57,7 +57,7 @@ impl World {
     fn until_active(&self) {
         let running = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND usename = 'svc' \
-             AND state = 'active' AND query_start < clock_timestamp() - interval '100 ms'",
+             AND backend_type = 'client backend' AND state = 'active' AND query_start < clock_timestamp() - interval '100 ms'",
             self.database.name
         );
         e2e::wait::until("the statement runs", || {
