@@ -15,7 +15,7 @@ use crate::scenario::{
 use crate::world::World;
 
 /// By when the gateway has surely read the catalog anew.
-const CATALOG_SEEN: std::time::Duration = std::time::Duration::from_millis(1_500);
+const CATALOG_SEEN: Duration = Duration::from_millis(1_500);
 
 const LABEL: &str = "SELECT label FROM billing.changing WHERE id = $1";
 
