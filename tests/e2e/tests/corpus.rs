@@ -59,7 +59,7 @@ fn statements_in_every_mode_give_nothing_away() {
     records_are_whole(&fenced);
 }
 
-/// Runs of a sequence that ends differently on equal databases: what a client still reads of a session
+/// Runs of a sequence whose runs on the databases are not alike: what a client still reads of a session
 /// that is closed hangs on the moment.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -147,7 +147,7 @@ fn message_sequences_give_nothing_away() {
     for item in &corpus.wire {
         let mut runs = run_on_all(&world, item);
         for _ in 1..ATTEMPTS_MAX {
-            if verdict::is_steady(&runs, &world.twins) {
+            if verdict::are_alike(&runs, &world.twins) {
                 break;
             }
             runs = run_on_all(&world, item);

@@ -39,6 +39,11 @@ const REACHED_BY_PUBLIC: [(&str, &str); 9] = [
     ("sql.function.secdef_oracle",    "definer_function:billing.ssn_eq(text)"),
     ("sql.predicate.fn_in_where",     "definer_function:billing.ssn_eq(text)"),
 ];
+/// What PostgreSQL's catalogs tell every role: texts of views, numbers of objects, how many locks there
+/// are. The twins are made with secrets and numbers of their own each time, so these differ, or not. The
+/// fence cannot hide them and the preflight does not name them: that is the first lock's part.
+const TOLD_TO_EVERY_ROLE: [&str; 4] =
+    ["sql.catalog.views", "sql.catalog.lo_meta", "sql.catalog.locks", "sql.function.t2x_oid"];
 /// Kinds of attacks that change nothing in the database, so that they can run as an account that
 /// could.
 const READING: [&str; 10] = [
@@ -102,7 +107,8 @@ fn each_lock_alone_stops_what_it_must_and_together_they_stop_all() {
     assert!(none.len() > 200, "only {} attacks leak without a lock", none.len());
     assert_eq!(facts, Ids::new());
     let expected: Ids = REACHED_BY_PUBLIC.iter().map(|(id, _)| (*id).to_owned()).collect();
-    assert_eq!(fence, expected);
+    let is_told = |id: &&String| TOLD_TO_EVERY_ROLE.contains(&id.as_str());
+    assert_eq!(fence.into_iter().filter(|id| !is_told(&id)).collect::<Ids>(), expected);
     assert!(response.len() * 4 < none.len(), "{} of {}: {response:?}", response.len(), none.len());
     assert_eq!(together, Ids::new());
     assert_eq!(controls, Ids::new(), "harmless statements must work through a fence");
