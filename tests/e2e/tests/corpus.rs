@@ -147,7 +147,7 @@ fn message_sequences_give_nothing_away() {
     for item in &corpus.wire {
         let mut runs = run_on_all(&world, item);
         for _ in 1..ATTEMPTS_MAX {
-            if verdict::are_alike(&runs, &world.twins) {
+            if verdict::all_are_alike(&runs, &world.twins) {
                 break;
             }
             runs = run_on_all(&world, item);

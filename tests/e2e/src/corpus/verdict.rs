@@ -278,7 +278,7 @@ pub fn are_alike(one: (&Transcript, &Twin), other: (&Transcript, &Twin)) -> bool
 
 /// True if the runs are alike. Where one is not, that may hang on the moment at which its session was
 /// closed; what hangs on a value differs each time.
-pub fn are_alike(runs: &[Transcript; 3], twins: &[Twin; 3]) -> bool {
+pub fn all_are_alike(runs: &[Transcript; 3], twins: &[Twin; 3]) -> bool {
     let seen = [0, 1, 2].map(|twin| normalised(&runs[twin], twins[twin].name));
     seen[0] == seen[1] && seen[0] == seen[2]
 }
