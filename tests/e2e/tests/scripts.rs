@@ -139,7 +139,9 @@ fn limits_of_a_grant_hold_within_a_text() {
     let error = answer.errors().remove(0);
     assert!(error.message.contains("row limit"), "{error:?}");
     let results: Vec<String> = outcomes(&world.gateway).into_iter().map(|(_, end)| end).collect();
-    assert_eq!(results, ["completed", "cut", "skipped"]);
+    assert_eq!(results[..2], ["completed", "cut"]);
+    // The target may have begun it before the cancel came.
+    assert!(["skipped", "cut"].contains(&results[2].as_str()), "{results:?}");
 
     let world = World::new(&["--max-commands", "2"]);
     let mut wire = world.connect();
