@@ -89,9 +89,10 @@ impl CutBy {
     /// Why the session ended, if nothing else ends what runs.
     pub(crate) fn recorded_as(self) -> SessionEnd {
         match self {
-            Self::Authority | Self::Placeholder => SessionEnd::AuthorityEnded,
+            Self::Authority => SessionEnd::AuthorityEnded,
             Self::Limit | Self::RowSize => SessionEnd::LimitReached,
-            Self::Time => SessionEnd::TimedOut,
+            // The target did not answer in time to what ended the COPY.
+            Self::Placeholder | Self::Time => SessionEnd::TimedOut,
         }
     }
 }

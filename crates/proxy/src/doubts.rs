@@ -118,8 +118,8 @@ impl Session {
             ) => None,
             // The client reads a text of the gateway's own.
             BackendEvent::Message(BackendMessage::ErrorResponse(_)) if self.cut.is_some() => None,
-            // The target goes down, or ends the session: nobody can be asked any more. Of what code
-            // says (`RAISE` can use any SQLSTATE) no text passes.
+            // The target goes down, or ends the session: nobody can be asked any more. Of what a
+            // function says (`RAISE` can use any SQLSTATE) only the code passes: `errors::error`.
             BackendEvent::Message(BackendMessage::ErrorResponse(report))
                 if report.is_fatal() || report.sqlstate().is_some_and(is_shutdown) =>
             {

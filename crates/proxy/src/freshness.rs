@@ -8,8 +8,7 @@
 //! session one round trip to the target, and the target one small query, however many sessions ask.
 //!
 //! **Invariant:** a yes is about an instant after the session asked, on the server of which the catalog
-//! is. Where there is no answer, the
-//! answer is no.
+//! is. Where there is no answer, nothing passes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -150,6 +150,7 @@ fn message_sequences_give_nothing_away() {
             if verdict::all_are_alike(&runs, &world.twins) {
                 break;
             }
+            report.look_for_secrets(item, "messages", &runs, &world.twins);
             runs = run_on_all(&world, item);
         }
         report.judge(item, "messages", &runs, &world.twins);

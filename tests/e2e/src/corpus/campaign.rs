@@ -170,6 +170,7 @@ impl<'a> Runner<'a> {
             if attempts == ATTEMPTS_MAX || !runs.iter().any(is_busy) {
                 break runs;
             }
+            self.report.look_for_secrets(item, self.mode.name(), &runs, &self.world.twins);
             thread::sleep(PAUSE * attempts);
         };
         let judged = self.report.judge(item, self.mode.name(), &runs, &self.world.twins);

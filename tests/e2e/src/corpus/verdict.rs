@@ -119,6 +119,23 @@ impl Verdict {
 }
 
 impl Report {
+    /// Looks for secrets in what a client got: also in runs that are not judged, because they are made
+    /// again.
+    pub fn look_for_secrets(
+        &mut self,
+        item: &Item,
+        how: &str,
+        runs: &[Transcript; 3],
+        twins: &[Twin; 3],
+    ) {
+        for (run, twin) in runs.iter().zip(twins) {
+            for canary in leaks(item, run, twin, &twins[0]) {
+                let what = format!("`{canary}` on {}", twin.name);
+                self.fault(FaultKind::Leak, (item, how), &what);
+            }
+        }
+    }
+
     /// Judges one item by its runs on the twin, its clone and the other twin.
     pub fn judge(
         &mut self,
@@ -129,12 +146,7 @@ impl Report {
     ) -> Verdict {
         let verdict = Verdict::of(&runs[0]);
         *self.counts.entry(verdict).or_default() += 1;
-        for (run, twin) in runs.iter().zip(twins) {
-            for canary in leaks(item, run, twin, &twins[0]) {
-                let what = format!("`{canary}` on {}", twin.name);
-                self.fault(FaultKind::Leak, (item, how), &what);
-            }
-        }
+        self.look_for_secrets(item, how, runs, twins);
         let seen = [0, 1, 2].map(|twin| normalised(&runs[twin], twins[twin].name));
         if seen[0] != seen[2] {
             let (other, what) = if seen[0] == seen[1] {
